@@ -1,0 +1,125 @@
+//! The one record of how a request was routed. Headers, logs, metrics and `eval` only read it.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Serialize;
+
+use crate::{AtomTable, Choice, Evidence, Identity, ModelName, RequestId, Timestamp, Usage, Verdict};
+
+/// A timed step of the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Bytes to envelope.
+    Parse,
+    /// Envelope to evidence.
+    Signals,
+    /// Partitions, scores and mappings.
+    Projections,
+    /// Evidence to verdict.
+    Decision,
+    /// Verdict to choice.
+    Selection,
+    /// Envelope to the bytes sent upstream.
+    Rewrite,
+    /// From the request sent upstream to the head of its response.
+    Upstream,
+}
+
+/// How long each stage took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StageTimings([Duration; Stage::ALL.len()]);
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outcome {
+    /// The HTTP status sent to the client; 0 while there is none.
+    pub status: u16,
+    /// Whether the answer was streamed.
+    pub streamed: bool,
+    /// Tokens, where the backend reported them.
+    pub usage: Option<Usage>,
+    /// From request received to the first byte of the answer's body.
+    pub first_byte: Option<Duration>,
+    /// From request received to the end of the answer.
+    pub total: Duration,
+    /// The reason code of a failure, such as `upstream_5xx`, `timeout` or `client_gone`.
+    pub error: Option<&'static str>,
+}
+
+/// Everything about the routing of one request.
+#[derive(Debug, Clone)]
+pub struct RouteTrace {
+    /// The request's id.
+    pub request_id: RequestId,
+    /// When it was received.
+    pub at: Timestamp,
+    /// The content hash of the snapshot that routed it.
+    pub snapshot: Arc<str>,
+    /// Who asked.
+    pub identity: Identity,
+    /// The model the client named.
+    pub requested_model: Arc<str>,
+    /// Whether the router chose the model; `false` when the client pinned it.
+    pub routed: bool,
+    /// The names of the atoms in `evidence` and `verdict`.
+    pub atoms: Arc<AtomTable>,
+    /// What the signals found.
+    pub evidence: Evidence,
+    /// What policy made of it.
+    pub verdict: Verdict,
+    /// The model; `None` where the request was refused.
+    pub choice: Option<Choice>,
+    /// Estimated tokens of the request.
+    pub context_tokens: u64,
+    /// The backend that answered, `model_name/backend_name`, never with credentials.
+    pub backend: Option<Arc<str>>,
+    /// The model id sent upstream.
+    pub upstream_model: Option<ModelName>,
+    /// Where the time went.
+    pub stages: StageTimings,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+// === impl Stage
+
+impl Stage {
+    /// Every stage, in pipeline order.
+    pub const ALL: [Stage; 7] = [
+        Stage::Parse,
+        Stage::Signals,
+        Stage::Projections,
+        Stage::Decision,
+        Stage::Selection,
+        Stage::Rewrite,
+        Stage::Upstream,
+    ];
+
+    /// Its name in `Server-Timing` and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Stage::Parse => "parse",
+            Stage::Signals => "signals",
+            Stage::Projections => "projections",
+            Stage::Decision => "decision",
+            Stage::Selection => "selection",
+            Stage::Rewrite => "rewrite",
+            Stage::Upstream => "upstream",
+        }
+    }
+}
+
+// === impl StageTimings
+
+impl StageTimings {
+    /// Adds to the time of `stage`.
+    pub fn add(&mut self, stage: Stage, duration: Duration) {
+        self.0[stage as usize] += duration;
+    }
+
+    /// The time of `stage`.
+    pub fn get(&self, stage: Stage) -> Duration {
+        self.0[stage as usize]
+    }
+}
