@@ -1,1 +1,28 @@
-//! (being written)
+//! The canonical v0.3 configuration contract: read with places, typed, with defaults and a schema.
+//!
+//! ```
+//! use vsr_config::Document;
+//!
+//! let document = Document::parse("config.yaml", "version: v0.3\nlisteners: 7\n", &|_| None);
+//! assert!(document.has_errors());
+//! let problem = document.problems()[0].to_string();
+//! assert_eq!(problem, "config.yaml:2:1: error: listeners: expected a list, found `7`");
+//! ```
+
+mod contract;
+mod contract_macro;
+mod decode;
+mod document;
+mod legacy;
+mod node;
+mod scalars;
+mod schema;
+mod suggest;
+
+pub use contract::*;
+pub use decode::{Contract, Decoder, Schemas};
+pub use document::{Document, MAX_FILE_BYTES, Problem};
+pub use node::{Entry, Node, Span, SyntaxError, Value, parse as parse_tree};
+pub use scalars::{Expanded, Opaque, TimeSpan, TokenCount};
+pub use schema::json_schema;
+pub use suggest::closest;

@@ -1,0 +1,180 @@
+//! `providers`: defaults, and the backends of every model.
+
+use std::collections::BTreeMap;
+
+use vsr_types::Secret;
+
+use crate::{
+    contract_macro::{contract, contract_enum},
+    scalars::{Expanded, TimeSpan},
+};
+
+contract! {
+    /// The models' backends.
+    pub struct Providers {
+        /// What holds where a model or decision says nothing.
+        defaults: ProviderDefaults = ProviderDefaults::default(),
+        /// The models and where they are served.
+        models: Vec<ProviderModel> = Vec::new(),
+    }
+
+    /// What holds where a model or decision says nothing.
+    pub struct ProviderDefaults {
+        /// The model for requests that no decision claims: a model card or a LoRA adapter.
+        default_model: Option<String> = None,
+        /// How families of models are told to reason.
+        reasoning_families: BTreeMap<String, ReasoningFamily> = BTreeMap::new(),
+        /// The effort where a decision asks for reasoning and states none; `medium` if absent.
+        default_reasoning_effort: Option<String> = None,
+    }
+
+    /// How a family of models is told to reason.
+    pub struct ReasoningFamily {
+        /// Where the parameter goes.
+        kind as "type": ReasoningFamilyType,
+        /// The parameter's name.
+        parameter: String,
+    }
+
+    /// A model and where it is served.
+    pub struct ProviderModel {
+        /// The model card this serves.
+        name: String,
+        /// The entry of `defaults.reasoning_families` for this model.
+        reasoning_family: Option<String> = None,
+        /// The model id the backends know.
+        provider_model_id: Option<String> = None,
+        /// The backends.
+        backend_refs: Vec<BackendRef> = Vec::new(),
+        /// What tokens cost.
+        pricing: Option<Pricing> = None,
+        /// The protocol the backends speak.
+        api_format: ApiFormat = ApiFormat::OpenAi,
+        /// Model ids by backend type; replaces `provider_model_id`.
+        external_model_ids: BTreeMap<String, String> = BTreeMap::new(),
+        /// Health, retries and balancing.
+        reliability: Option<Reliability> = None,
+    }
+
+    /// One backend of a model.
+    pub struct BackendRef {
+        /// Its name; the first unnamed one is `primary`.
+        name: Option<String> = None,
+        /// `host:port`, optionally with a scheme.
+        endpoint: Option<Expanded> = None,
+        /// `http` or `https`, for `endpoint`.
+        protocol: Option<BackendProtocol> = None,
+        /// Its share of the model's requests; 0 takes it out.
+        weight: Option<f64> = None,
+        /// The kind of backend, a key of `external_model_ids`.
+        kind as "type": Option<String> = None,
+        /// The URL that `chat_path` is appended to.
+        base_url: Option<Expanded> = None,
+        /// The provider, which sets the authentication header and path.
+        provider: Option<ProviderKind> = None,
+        /// The header that carries the key.
+        auth_header: Option<String> = None,
+        /// The word before the key.
+        auth_prefix: Option<String> = None,
+        /// Headers added to every request.
+        extra_headers: BTreeMap<String, Expanded> = BTreeMap::new(),
+        /// The provider's API version.
+        api_version: Option<String> = None,
+        /// The path of chat completions, used as it is.
+        chat_path: Option<String> = None,
+        /// The key.
+        api_key: Option<Secret> = None,
+        /// The environment variable that holds the key.
+        api_key_env: Option<String> = None,
+    }
+
+    /// What tokens cost.
+    pub struct Pricing {
+        /// The currency.
+        currency: String = "USD".into(),
+        /// Price of a million prompt tokens.
+        prompt_per_1m: Option<f64> = None,
+        /// Price of a million completion tokens.
+        completion_per_1m: Option<f64> = None,
+        /// Price of a million prompt tokens read from the provider's cache.
+        cached_input_per_1m: Option<f64> = None,
+    }
+
+    /// Health, retries and balancing of a model's backends.
+    pub struct Reliability {
+        /// How a backend is picked.
+        lb_policy: Option<String> = None,
+        /// How often a request is tried again.
+        retry_count: Option<u32> = None,
+        /// What is tried again.
+        retry_on: Option<String> = None,
+        /// Failures in a row that eject a backend.
+        consecutive_5xx: Option<u32> = None,
+        /// How long a backend is ejected at first.
+        base_ejection_time: Option<TimeSpan> = None,
+        /// The largest share of backends ejected at one time, in percent.
+        max_ejection_percent: Option<u32> = None,
+        /// The path that is probed.
+        health_check_path: Option<String> = None,
+        /// The time between probes.
+        health_check_interval: Option<TimeSpan> = None,
+        /// The time a probe may take.
+        health_check_timeout: Option<TimeSpan> = None,
+        /// The time to connect.
+        connect_timeout: TimeSpan = TimeSpan::seconds(5),
+        /// From the request sent to the head of the response.
+        first_byte_timeout: TimeSpan = TimeSpan::seconds(120),
+        /// Between two parts of a streamed answer.
+        stream_idle_timeout: TimeSpan = TimeSpan::seconds(60),
+        /// The whole exchange; the listener's timeout if absent.
+        request_timeout: Option<TimeSpan> = None,
+    }
+}
+
+contract_enum! {
+    /// Where a reasoning parameter goes.
+    pub enum ReasoningFamilyType {
+        /// Into `chat_template_kwargs`, as true or false.
+        ChatTemplateKwargs = "chat_template_kwargs",
+        /// An effort: top level for OpenAI, into `chat_template_kwargs` elsewhere.
+        ReasoningEffort = "reasoning_effort",
+        /// An effort at the top level, whatever the backend.
+        TopLevelReasoningEffort = "top_level_reasoning_effort",
+    }
+
+    /// The protocol a model's backends speak.
+    pub enum ApiFormat {
+        /// OpenAI chat completions.
+        OpenAi = "openai",
+        /// Anthropic messages.
+        Anthropic = "anthropic",
+    }
+
+    /// The scheme of an `endpoint`.
+    pub enum BackendProtocol {
+        /// Plain.
+        Http = "http",
+        /// With TLS.
+        Https = "https",
+    }
+
+    /// A provider with a known authentication header and path.
+    pub enum ProviderKind {
+        /// OpenAI and compatible services.
+        OpenAi = "openai",
+        /// Anthropic.
+        Anthropic = "anthropic",
+        /// Azure OpenAI.
+        AzureOpenAi = "azure-openai",
+        /// Amazon Bedrock.
+        Bedrock = "bedrock",
+        /// Google Gemini.
+        Gemini = "gemini",
+        /// Google Vertex AI.
+        VertexAi = "vertex-ai",
+        /// MiniMax.
+        MiniMax = "minimax",
+        /// A vLLM server.
+        Vllm = "vllm",
+    }
+}

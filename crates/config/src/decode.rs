@@ -1,0 +1,358 @@
+//! From nodes to the typed contract: collects every problem, stops at none.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::json;
+use vsr_types::{Diagnostic, Diagnostics, Path, Segment};
+
+use crate::{
+    node::{Entry, Node, Value},
+    suggest::closest,
+};
+
+/// A part of the contract: how it is read from a node, and what its JSON Schema is.
+pub trait Contract: Sized {
+    /// Reads the value. `None` means that it cannot be used; the reason is in the decoder.
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self>;
+
+    /// Stands in for a value that cannot be read, so that reading goes on and finds the other
+    /// problems. A configuration with such a value never runs.
+    fn placeholder() -> Self;
+
+    /// What an explicit `null` means: `None` keeps the default, as for an absent key.
+    fn decode_null() -> Option<Self> {
+        None
+    }
+
+    /// The JSON Schema of the value.
+    fn schema(schemas: &mut Schemas) -> serde_json::Value;
+}
+
+/// Collects problems and knows the place of the value being read.
+pub struct Decoder<'e> {
+    path: Vec<Segment>,
+    diagnostics: Diagnostics,
+    variables: &'e dyn Fn(&str) -> Option<String>,
+}
+
+/// The named definitions of a JSON Schema.
+#[derive(Default)]
+pub struct Schemas {
+    definitions: BTreeMap<&'static str, serde_json::Value>,
+}
+
+// === impl Decoder
+
+impl<'e> Decoder<'e> {
+    /// A decoder at the document's root. `variables` looks up environment variables.
+    pub fn new(variables: &'e dyn Fn(&str) -> Option<String>) -> Self {
+        Self { path: Vec::new(), diagnostics: Diagnostics::default(), variables }
+    }
+
+    /// The problems found.
+    pub fn finish(self) -> Diagnostics {
+        self.diagnostics
+    }
+
+    /// The place of the value being read.
+    pub fn path(&self) -> Path {
+        self.path.iter().fold(Path::root(), |path, segment| match segment {
+            Segment::Key(key) => path.key(Arc::clone(key)),
+            Segment::Index(index) => path.index(*index),
+        })
+    }
+
+    /// Runs `read` one key deeper.
+    pub fn in_key<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(Segment::Key(key.into()));
+        let result = read(self);
+        self.path.pop();
+        result
+    }
+
+    /// Runs `read` one list item deeper.
+    pub fn in_item<T>(&mut self, index: usize, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(Segment::Index(index));
+        let result = read(self);
+        self.path.pop();
+        result
+    }
+
+    /// Reports that the value cannot be used.
+    pub fn error(&mut self, message: impl Into<String>) {
+        let path = self.path();
+        self.diagnostics.error(path, message);
+    }
+
+    /// Reports any problem at the value being read or below it.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Reports a value of the wrong kind.
+    pub fn mismatch(&mut self, expected: &str, node: &Node) {
+        self.error(format!("expected {expected}, found {}", node.describe()));
+    }
+
+    /// Reports a missing key.
+    pub fn missing(&mut self, key: &str) {
+        self.error(format!("missing key `{key}`"));
+    }
+
+    /// Warns about a key that the contract does not have.
+    pub fn unknown(&mut self, entry: &Entry, known: &[&str]) {
+        let path = self.path().key(entry.key.as_str());
+        let mut diagnostic =
+            Diagnostic::warning(path, format!("unknown key `{}`; it has no effect", entry.key));
+        if let Some(suggestion) = closest(&entry.key, known.iter().copied()) {
+            diagnostic = diagnostic.help(format!("did you mean `{suggestion}`?"));
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The entries of a mapping; reports anything else.
+    pub fn entries<'n>(&mut self, node: &'n Node) -> Option<&'n [Entry]> {
+        let entries = node.entries();
+        if entries.is_none() {
+            self.mismatch("a mapping", node);
+        }
+        entries
+    }
+
+    /// The text of a scalar with `${VAR}` and `${VAR:-default}` replaced; reports unset variables.
+    pub fn expand(&mut self, text: &str) -> Option<String> {
+        match expand(text, self.variables) {
+            Ok(expanded) => Some(expanded),
+            Err(problem) => {
+                self.error(problem);
+                None
+            }
+        }
+    }
+}
+
+fn expand(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        expanded.push_str(&rest[..start]);
+        let Some(length) = rest[start..].find('}') else {
+            return Err("`${` without a closing `}`".into());
+        };
+        let reference = &rest[start + 2..start + length];
+        let (name, default) = match reference.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (reference, None),
+        };
+        let set = variables(name).filter(|value| !value.is_empty() || default.is_none());
+        match (set, default) {
+            (Some(value), _) => expanded.push_str(&value),
+            (None, Some(default)) => expanded.push_str(default),
+            (None, None) => {
+                return Err(format!(
+                    "the environment variable `{name}` is not set; set it, or write ${{{name}:-default}}"
+                ));
+            }
+        }
+        rest = &rest[start + length + 1..];
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}
+
+// === impl Schemas
+
+impl Schemas {
+    /// Registers the definition `name` once and returns a reference to it.
+    pub fn define(
+        &mut self,
+        name: &'static str,
+        build: impl FnOnce(&mut Self) -> serde_json::Value,
+    ) -> serde_json::Value {
+        if !self.definitions.contains_key(name) {
+            self.definitions.insert(name, serde_json::Value::Null);
+            let definition = build(self);
+            self.definitions.insert(name, definition);
+        }
+        json!({ "$ref": format!("#/$defs/{name}") })
+    }
+
+    /// All definitions.
+    pub fn into_definitions(self) -> serde_json::Map<String, serde_json::Value> {
+        self.definitions.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    }
+}
+
+// === impl Contract for the basic types
+
+impl Contract for String {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Scalar { text, .. } => Some(text.clone()),
+            _ => {
+                decoder.mismatch("text", node);
+                None
+            }
+        }
+    }
+
+    fn placeholder() -> Self {
+        String::new()
+    }
+
+    fn schema(_: &mut Schemas) -> serde_json::Value {
+        json!({ "type": "string" })
+    }
+}
+
+impl Contract for bool {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        if let Value::Scalar { text, plain: true } = &node.value {
+            match text.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" => return Some(true),
+                "false" | "no" | "off" => return Some(false),
+                _ => {}
+            }
+        }
+        decoder.mismatch("true or false", node);
+        None
+    }
+
+    fn placeholder() -> Self {
+        false
+    }
+
+    fn schema(_: &mut Schemas) -> serde_json::Value {
+        json!({ "type": "boolean" })
+    }
+}
+
+impl Contract for f64 {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        if let Value::Scalar { text, plain: true } = &node.value
+            && let Ok(number) = text.parse::<f64>()
+            && number.is_finite()
+        {
+            return Some(number);
+        }
+        decoder.mismatch("a finite number", node);
+        None
+    }
+
+    fn placeholder() -> Self {
+        0.0
+    }
+
+    fn schema(_: &mut Schemas) -> serde_json::Value {
+        json!({ "type": "number" })
+    }
+}
+
+macro_rules! integer {
+    ($($type:ty)*) => {$(
+        impl Contract for $type {
+            fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+                if let Value::Scalar { text, plain: true } = &node.value
+                    && let Ok(number) = text.parse::<$type>()
+                {
+                    return Some(number);
+                }
+                decoder.mismatch(
+                    &format!("a whole number from {} to {}", <$type>::MIN, <$type>::MAX),
+                    node,
+                );
+                None
+            }
+
+            fn placeholder() -> Self {
+                0
+            }
+
+            fn schema(_: &mut Schemas) -> serde_json::Value {
+                json!({ "type": "integer", "minimum": <$type>::MIN, "maximum": <$type>::MAX })
+            }
+        }
+    )*};
+}
+
+integer! { u16 u32 u64 i32 i64 }
+
+impl<T: Contract> Contract for Option<T> {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        T::decode(node, decoder).map(Some)
+    }
+
+    fn decode_null() -> Option<Self> {
+        Some(None)
+    }
+
+    fn placeholder() -> Self {
+        None
+    }
+
+    fn schema(schemas: &mut Schemas) -> serde_json::Value {
+        T::schema(schemas)
+    }
+}
+
+impl<T: Contract> Contract for Box<T> {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        T::decode(node, decoder).map(Box::new)
+    }
+
+    fn placeholder() -> Self {
+        Box::new(T::placeholder())
+    }
+
+    fn schema(schemas: &mut Schemas) -> serde_json::Value {
+        T::schema(schemas)
+    }
+}
+
+impl<T: Contract> Contract for Vec<T> {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let Some(items) = node.items() else {
+            decoder.mismatch("a list", node);
+            return None;
+        };
+        let decode_item = |(index, item)| {
+            decoder.in_item(index, |decoder| T::decode(item, decoder)).unwrap_or_else(T::placeholder)
+        };
+        Some(items.iter().enumerate().map(decode_item).collect())
+    }
+
+    fn decode_null() -> Option<Self> {
+        Some(Vec::new())
+    }
+
+    fn placeholder() -> Self {
+        Vec::new()
+    }
+
+    fn schema(schemas: &mut Schemas) -> serde_json::Value {
+        json!({ "type": "array", "items": T::schema(schemas) })
+    }
+}
+
+impl<T: Contract> Contract for BTreeMap<String, T> {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let entries = decoder.entries(node)?;
+        let decode_entry = |entry: &Entry| {
+            let value = decoder.in_key(&entry.key, |decoder| T::decode(&entry.value, decoder));
+            (entry.key.clone(), value.unwrap_or_else(T::placeholder))
+        };
+        Some(entries.iter().map(decode_entry).collect())
+    }
+
+    fn decode_null() -> Option<Self> {
+        Some(BTreeMap::new())
+    }
+
+    fn placeholder() -> Self {
+        BTreeMap::new()
+    }
+
+    fn schema(schemas: &mut Schemas) -> serde_json::Value {
+        json!({ "type": "object", "additionalProperties": T::schema(schemas) })
+    }
+}

@@ -1,0 +1,3 @@
+//! The contract through its public surface.
+
+mod conformance;
