@@ -114,6 +114,32 @@ pub struct AtomTable {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AtomSet(Vec<u64>);
 
+/// A set of families.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FamilySet(u32);
+
+// === impl FamilySet
+
+impl FamilySet {
+    /// Every family.
+    pub const ALL: Self = Self((1 << SignalFamily::COUNT) - 1);
+
+    /// Puts `family` in.
+    pub fn insert(&mut self, family: SignalFamily) {
+        self.0 |= 1 << family.index();
+    }
+
+    /// Whether `family` is in.
+    pub fn contains(self, family: SignalFamily) -> bool {
+        self.0 & (1 << family.index()) != 0
+    }
+
+    /// The members, in the order of [`SignalFamily::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = SignalFamily> {
+        SignalFamily::ALL.iter().copied().filter(move |family| self.contains(*family))
+    }
+}
+
 // === impl SignalFamily
 
 impl SignalFamily {

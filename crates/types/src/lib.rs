@@ -27,7 +27,7 @@ mod trace;
 mod usage;
 mod verdict;
 
-pub use atom::{Atom, AtomId, AtomSet, AtomTable, SignalFamily};
+pub use atom::{Atom, AtomId, AtomSet, AtomTable, FamilySet, SignalFamily, UnknownFamily};
 pub use choice::{Choice, ReasoningChoice, ReasoningMode};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use diagnostic::{Diagnostic, Diagnostics, Path, Segment, Severity};
