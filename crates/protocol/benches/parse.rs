@@ -1,0 +1,99 @@
+//! Time to read request bodies of 1 KB and 100 KB, to edit them, and to watch a stream.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use vsr_protocol::openai_chat::{StreamObserver, StreamOptions};
+use vsr_protocol::{ChatRequest, Edits, RequestLimits};
+
+/// Sentences in several languages, with the line breaks and quotes of pasted code.
+const PASSAGES: [&str; 6] = [
+    "The export job stops after the third page and \"retries\" forever; where would you look first?\n",
+    "Bitte fasse das Protokoll zusammen und nenne höchstens fünf offene Punkte.\n\n",
+    "请把下面的表格翻译成英文，并保留所有数字和单位。",
+    "¿Qué diferencia hay entre las dos versiones del contrato, párrafo por párrafo?\t",
+    "```python\nfor row in rows:\n    if row[\"total\"] != sum(row[\"parts\"]):\n        print(f\"bad: {row['id']}\")\n```\n",
+    "Пожалуйста, объясни решение по шагам и проверь ответ.\r\n",
+];
+
+/// A chat body of about `target` bytes, as client libraries write it.
+fn body(target: usize, turns: usize) -> Bytes {
+    let mut messages = vec![r#"{"role": "system", "content": "You answer briefly."}"#.to_owned()];
+    for turn in 0..turns {
+        let mut text = String::new();
+        let mut passages = PASSAGES.iter().cycle().skip(turn);
+        while text.len() < target.saturating_sub(300) / turns {
+            text.extend(passages.next());
+        }
+        let role = if (turns - turn) % 2 == 1 { "user" } else { "assistant" };
+        let content = serde_json::to_string(&text).unwrap_or_default();
+        messages.push(format!(r#"{{"role": "{role}", "content": {content}}}"#));
+    }
+    let messages = messages.join(", ");
+    Bytes::from(format!(
+        r#"{{"model": "auto", "messages": [{messages}], "temperature": 0.7, "stream": true}}"#
+    ))
+}
+
+fn parse(c: &mut Criterion) {
+    let limits = RequestLimits::default();
+    let mut group = c.benchmark_group("parse");
+    for (name, body) in [
+        ("1 KB", body(1_000, 1)),
+        ("100 KB, 1 turn", body(100_000, 1)),
+        ("100 KB, 41 turns", body(100_000, 41)),
+    ] {
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(name, |b| {
+            b.iter(|| ChatRequest::parse(black_box(body.clone()), &limits));
+        });
+    }
+    group.finish();
+}
+
+fn edit(c: &mut Criterion) {
+    let limits = RequestLimits::default();
+    let mut group = c.benchmark_group("model and usage option spliced");
+    for (name, body) in [("1 KB", body(1_000, 1)), ("100 KB", body(100_000, 1))] {
+        let Ok(request) = ChatRequest::parse(body, &limits) else { continue };
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let mut edits = Edits::default();
+                edits.set_model(black_box("qwen3-8b"));
+                edits.include_usage();
+                edits.apply(&request)
+            });
+        });
+        group.bench_function(format!("{name}, view"), |b| b.iter(|| black_box(&request).view().text_bytes()));
+    }
+    group.finish();
+}
+
+fn stream(c: &mut Criterion) {
+    let event = concat!(
+        r#"data: {"id":"chatcmpl-8f2","object":"chat.completion.chunk","created":1790000000,"model":"small","#,
+        r#""choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}],"usage":null}"#,
+        "\n\n",
+    );
+    let chunk = Bytes::from(event);
+    let mut group = c.benchmark_group("stream");
+    for drop_usage in [false, true] {
+        let options = StreamOptions { drop_usage, ..StreamOptions::default() };
+        group.bench_function(format!("1000 events, drop_usage {drop_usage}"), |b| {
+            b.iter(|| {
+                let mut observer = StreamObserver::new(options);
+                let mut out = Vec::new();
+                for _ in 0..1000 {
+                    out.clear();
+                    let _ = observer.feed(black_box(chunk.clone()), &mut out);
+                }
+                observer.finish(&mut out)
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, parse, edit, stream);
+criterion_main!(benches);

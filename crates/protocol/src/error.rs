@@ -1,0 +1,187 @@
+//! Errors: why a request was refused, and how a client is told.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::json::JsonError;
+
+/// A request that cannot be routed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The body is not a document that every reader understands alike.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// A field is missing or has a value that the protocol does not know.
+    #[error("`{param}` {problem}")]
+    Field {
+        /// The field, as in `messages[0].content`.
+        param: String,
+        /// What is wrong and what is expected, as the rest of a sentence about the field.
+        problem: String,
+    },
+    /// The body is JSON, but not an object.
+    #[error("the body must be a JSON object, not {0}")]
+    NotAnObject(&'static str),
+}
+
+/// The kind of an error, as clients tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorType {
+    /// The request is wrong.
+    InvalidRequest,
+    /// The caller is unknown.
+    Authentication,
+    /// The caller may not do this.
+    Permission,
+    /// What was asked for does not exist.
+    NotFound,
+    /// It took too long.
+    Timeout,
+    /// Too many requests.
+    RateLimit,
+    /// The router or its upstream failed.
+    Api,
+    /// The router or its upstream has no capacity now.
+    Overloaded,
+}
+
+/// An error for a client, independent of the protocol it speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    /// HTTP status.
+    pub status: u16,
+    /// The kind of the error.
+    pub error_type: ErrorType,
+    /// What happened, for a person.
+    pub message: String,
+    /// The request field at fault.
+    pub param: Option<String>,
+    /// What happened, for a program.
+    pub code: Option<Cow<'static, str>>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Body<'a>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    message: &'a str,
+    r#type: &'static str,
+    param: Option<&'a str>,
+    code: Option<&'a str>,
+}
+
+// === impl RequestError
+
+impl RequestError {
+    pub(crate) fn field(param: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Field { param: param.into(), problem: problem.into() }
+    }
+
+    /// The request field at fault, if the body could be read that far.
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Self::Field { param, .. } => Some(param),
+            Self::Json(_) | Self::NotAnObject(_) => None,
+        }
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        let param = error.param().map(str::to_owned);
+        Self { param, ..Self::new(400, error.to_string()) }
+    }
+}
+
+// === impl ErrorType
+
+impl ErrorType {
+    /// The kind that a status stands for.
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            401 => Self::Authentication,
+            403 => Self::Permission,
+            404 => Self::NotFound,
+            408 | 504 => Self::Timeout,
+            429 => Self::RateLimit,
+            503 | 529 => Self::Overloaded,
+            500.. => Self::Api,
+            _ => Self::InvalidRequest,
+        }
+    }
+
+    /// The kind's name in OpenAI's protocols.
+    pub fn openai_name(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request_error",
+            Self::Authentication => "authentication_error",
+            Self::Permission => "permission_error",
+            Self::NotFound => "not_found_error",
+            Self::Timeout => "timeout_error",
+            Self::RateLimit => "rate_limit_error",
+            Self::Api => "api_error",
+            Self::Overloaded => "overloaded_error",
+        }
+    }
+}
+
+// === impl ApiError
+
+impl ApiError {
+    /// An error of the kind and with the code that `status` stands for.
+    pub fn new(status: u16, message: impl Into<String>) -> Self {
+        let code = match status {
+            401 => Some("invalid_api_key"),
+            413 => Some("request_too_large"),
+            429 => Some("rate_limit_exceeded"),
+            _ => None,
+        };
+        Self {
+            status,
+            error_type: ErrorType::of_status(status),
+            message: message.into(),
+            param: None,
+            code: code.map(Cow::Borrowed),
+        }
+    }
+
+    /// 404 for a model that is not served here.
+    pub fn model_not_found(model: &str) -> Self {
+        let message = format!("the model {} does not exist or is not served here", crate::json::quote(model));
+        Self::new(404, message).with_param("model").with_code("model_not_found")
+    }
+
+    /// Names the request field at fault.
+    #[must_use]
+    pub fn with_param(self, param: impl Into<String>) -> Self {
+        Self { param: Some(param.into()), ..self }
+    }
+
+    /// Sets the code.
+    #[must_use]
+    pub fn with_code(self, code: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: Some(code.into()), ..self }
+    }
+
+    /// The response body in the shape of OpenAI's protocols.
+    pub fn to_openai_body(&self) -> Bytes {
+        let body = Body {
+            message: &self.message,
+            r#type: self.error_type.openai_name(),
+            param: self.param.as_deref(),
+            code: self.code.as_deref(),
+        };
+        crate::models::to_json(&Envelope { error: body })
+    }
+
+    /// The error as an event of an OpenAI stream.
+    pub fn to_openai_event(&self) -> Bytes {
+        let body = self.to_openai_body();
+        Bytes::from([b"data: ".as_slice(), &body, b"\n\n"].concat())
+    }
+}

@@ -1,0 +1,353 @@
+//! Watches a stream on its way to the client.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use memchr::memmem::Finder;
+use vsr_types::Usage;
+
+use super::usage::usage_of;
+use crate::json::{JsonLimits, Kind, Mode, Tape, Value};
+use crate::sse::{Decoder, EventTooLong, Frame};
+
+/// Choices beyond this many, OpenAI's own limit, are not told apart.
+const MAX_CHOICES: u64 = 128;
+
+/// Names that an upstream states are kept up to this many characters.
+const MAX_NAME_CHARS: usize = 128;
+
+/// How a stream is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// Drop the chunk that only reports usage: the router asked for it, the client did not.
+    pub drop_usage: bool,
+    /// Hold back the bytes of an event until it is whole, so that a stream that breaks inside an
+    /// event can still be ended by a readable error. Implied by `drop_usage`.
+    pub whole_events: bool,
+    /// How many answers the client asked for (`n`).
+    pub choices: u32,
+    /// The most bytes one event may have, and so the most that is held back.
+    pub max_event_bytes: usize,
+}
+
+/// Watches a stream: takes each chunk of the upstream, yields the bytes to forward, and keeps
+/// what routing wants to know.
+///
+/// Only events that can matter are read as JSON; the others are searched for the few keys that
+/// make them matter.
+#[derive(Debug)]
+pub struct StreamObserver {
+    options: StreamOptions,
+    decoder: Decoder,
+    tape: Tape,
+    finders: Finders,
+    /// Bytes taken from the upstream so far.
+    received: u64,
+    is_broken: bool,
+    usage: Option<Usage>,
+    model: Option<String>,
+    has_content: bool,
+    is_done: bool,
+    error: Option<Bytes>,
+    finish_reasons: Vec<FinishReason>,
+    /// Bit per choice index.
+    started: u128,
+    finished: u128,
+}
+
+/// Why one choice ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishReason {
+    /// Index of the choice.
+    pub choice: u32,
+    /// The upstream's word for it.
+    pub reason: String,
+}
+
+/// How a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// The upstream closed it with `[DONE]`.
+    Complete,
+    /// Every choice has a finish reason, but `[DONE]` is missing.
+    CompleteWithoutDone,
+    /// It broke off before the answer was finished.
+    Truncated,
+    /// The upstream reported an error in it.
+    UpstreamError,
+}
+
+/// Frames to forward that stand side by side in one chunk.
+struct Run {
+    chunk: Bytes,
+    /// Stream offset of the chunk.
+    chunk_start: u64,
+    range: Range<usize>,
+}
+
+#[derive(Debug)]
+struct Finders {
+    finish_reason: Finder<'static>,
+    usage: Finder<'static>,
+    error: Finder<'static>,
+}
+
+// === impl StreamOptions
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self { drop_usage: false, whole_events: false, choices: 1, max_event_bytes: 4 << 20 }
+    }
+}
+
+// === impl StreamObserver
+
+impl StreamObserver {
+    /// An observer for one stream.
+    pub fn new(options: StreamOptions) -> Self {
+        Self {
+            options,
+            decoder: Decoder::new(options.max_event_bytes),
+            tape: Tape::default(),
+            finders: Finders {
+                finish_reason: Finder::new(b"\"finish_reason\""),
+                usage: Finder::new(b"\"usage\""),
+                error: Finder::new(b"\"error\""),
+            },
+            received: 0,
+            is_broken: false,
+            usage: None,
+            model: None,
+            has_content: false,
+            is_done: false,
+            error: None,
+            finish_reasons: Vec::new(),
+            started: 0,
+            finished: 0,
+        }
+    }
+
+    /// Takes a chunk from the upstream and appends what to forward now.
+    ///
+    /// # Errors
+    ///
+    /// An event is longer than allowed. End the stream: call [`Self::finish`], then send an error.
+    pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) -> Result<(), EventTooLong> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let holds = self.holds();
+        if !holds {
+            out.push(chunk.clone());
+        }
+        let chunk_start = self.received;
+        self.received += chunk.len() as u64;
+        self.decoder.push(chunk.clone());
+        let mut run = Run { chunk, chunk_start, range: 0..0 };
+        while let Some(frame) = self.decoder.next_frame().inspect_err(|_| self.is_broken = true)? {
+            let is_kept = self.observe(&frame);
+            if holds {
+                run.add(frame, is_kept, out);
+            }
+        }
+        run.flush(out);
+        Ok(())
+    }
+
+    /// Ends the stream: appends what is left to forward and says how it ended.
+    ///
+    /// What is appended leaves the stream between two events, so that the caller can add a last
+    /// one: `[DONE]`, or an error.
+    pub fn finish(&mut self, out: &mut Vec<Bytes>) -> StreamEnd {
+        let rest = if self.is_broken { None } else { self.decoder.finish() };
+        let is_inside_event = self.decoder.pending_bytes() > 0 || rest.is_some();
+        let whole = rest.filter(|rest| self.is_whole(rest));
+        let has_whole = whole.is_some();
+        let kept = whole.filter(|frame| self.observe(frame));
+        if self.holds() {
+            if let Some(frame) = kept {
+                out.extend([frame.raw, Bytes::from_static(b"\n\n")]);
+            }
+        } else if is_inside_event || has_whole {
+            out.push(Bytes::from_static(b"\n\n"));
+        }
+        self.end()
+    }
+
+    /// The usage reported last.
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// The model the upstream says it is.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Whether the answer has begun: text, reasoning, a refusal or a tool call was seen.
+    pub fn has_content(&self) -> bool {
+        self.has_content
+    }
+
+    /// Whether `[DONE]` was seen.
+    pub fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// The data of the first error event.
+    pub fn error(&self) -> Option<&Bytes> {
+        self.error.as_ref()
+    }
+
+    /// The finish reasons, in the order they came, one per choice.
+    pub fn finish_reasons(&self) -> &[FinishReason] {
+        &self.finish_reasons
+    }
+
+    fn holds(&self) -> bool {
+        self.options.drop_usage || self.options.whole_events
+    }
+
+    fn end(&self) -> StreamEnd {
+        let has_finished = self.finished != 0 && self.started & !self.finished == 0;
+        match (self.error.is_some(), self.is_done) {
+            (true, _) => StreamEnd::UpstreamError,
+            (false, true) => StreamEnd::Complete,
+            (false, false) if has_finished => StreamEnd::CompleteWithoutDone,
+            (false, false) => StreamEnd::Truncated,
+        }
+    }
+
+    /// Reads a frame; says whether the client gets it.
+    fn observe(&mut self, frame: &Frame) -> bool {
+        let event = frame.event();
+        let Some(data) = event.data else { return true };
+        let data = data.trim_ascii();
+        if data == b"[DONE]" {
+            self.is_done = true;
+            return true;
+        }
+        if event.name == Some(b"error") {
+            self.error.get_or_insert_with(|| Bytes::copy_from_slice(data));
+        }
+        if !self.can_matter(data) {
+            return true;
+        }
+        let Ok(text) = std::str::from_utf8(data) else { return true };
+        // Taken out so that `self` can change while the tape is read; put back for its memory.
+        let mut tape = std::mem::take(&mut self.tape);
+        let is_json = tape.scan(text, &JsonLimits::default(), Mode::Tolerant).is_ok();
+        let is_kept = !is_json || self.read_chunk(tape.root(text));
+        self.tape = tape;
+        is_kept
+    }
+
+    /// Whether the data can hold anything that is not known yet. May say yes for a key inside
+    /// something else; never says no for one that is there.
+    fn can_matter(&self, data: &[u8]) -> bool {
+        !self.has_content
+            || self.options.choices > 1
+            || states_key(&self.finders.finish_reason, data)
+            || states_key(&self.finders.usage, data)
+            || self.finders.error.find(data).is_some()
+    }
+
+    /// Reads a chunk; says whether the client gets it.
+    fn read_chunk(&mut self, chunk: Value<'_>) -> bool {
+        if chunk.kind() != Kind::Object {
+            return true;
+        }
+        let is_error = chunk.get("error").is_some_and(|error| !error.is_null())
+            || chunk.get("object").and_then(Value::as_str).is_some_and(|object| object == "error");
+        if is_error {
+            self.error.get_or_insert_with(|| Bytes::copy_from_slice(chunk.raw().as_bytes()));
+        }
+        if self.model.is_none() {
+            let model = chunk.get("model").and_then(Value::as_str);
+            self.model = model.filter(|model| !model.is_empty()).map(|model| cut(&model));
+        }
+        let mut has_choices = false;
+        for choice in chunk.get("choices").into_iter().flat_map(Value::items) {
+            has_choices = true;
+            self.read_choice(choice);
+        }
+        let usage = chunk.get("usage").and_then(usage_of);
+        self.usage = usage.or(self.usage);
+        let reports_usage_only = usage.is_some() && !has_choices && !is_error;
+        !(reports_usage_only && self.options.drop_usage)
+    }
+
+    fn read_choice(&mut self, choice: Value<'_>) {
+        let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0).min(MAX_CHOICES - 1);
+        let bit = 1_u128 << index;
+        self.started |= bit;
+        self.has_content |= has_content(choice);
+        let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) else { return };
+        if self.finished & bit == 0 {
+            self.finished |= bit;
+            self.finish_reasons.push(FinishReason { choice: index as u32, reason: cut(&reason) });
+        }
+    }
+
+    /// Whether the unfinished last frame is an event but for its blank line.
+    fn is_whole(&mut self, rest: &Frame) -> bool {
+        let event = rest.event();
+        let Some(data) = event.data else { return false };
+        let data = data.trim_ascii();
+        let Ok(text) = std::str::from_utf8(data) else { return false };
+        data == b"[DONE]"
+            || data.starts_with(b"{") && self.tape.scan(text, &JsonLimits::default(), Mode::Tolerant).is_ok()
+    }
+}
+
+/// Whether `data` holds the key that `quoted_key` finds with a value other than null.
+///
+/// Inside a string the key's quotes are escaped, so a match followed by a colon is the end of a
+/// key. `"finish_reason":null`, which most servers send in every chunk, does not count.
+fn states_key(quoted_key: &Finder<'_>, data: &[u8]) -> bool {
+    quoted_key.find_iter(data).any(|at| {
+        let rest = data[at + quoted_key.needle().len()..].trim_ascii_start();
+        let Some(value) = rest.strip_prefix(b":") else { return false };
+        !value.trim_ascii_start().starts_with(b"null")
+    })
+}
+
+fn has_content(choice: Value<'_>) -> bool {
+    let delta = choice.get("delta").or_else(|| choice.get("message"));
+    let mut members = delta.into_iter().flat_map(Value::members);
+    members.any(|member| match &*member.key {
+        "role" => false,
+        _ => match member.value.kind() {
+            Kind::String => member.value.raw() != "\"\"",
+            Kind::Array => member.value.items().next().is_some(),
+            Kind::Object => true,
+            _ => false,
+        },
+    })
+}
+
+// === impl Run
+
+impl Run {
+    /// Adds a frame that ends in the chunk; it may have begun before.
+    fn add(&mut self, frame: Frame, is_kept: bool, out: &mut Vec<Bytes>) {
+        let end = (frame.offset + frame.raw.len() as u64 - self.chunk_start) as usize;
+        if is_kept && frame.offset >= self.chunk_start {
+            self.range.end = end;
+            return;
+        }
+        self.flush(out);
+        out.extend(is_kept.then_some(frame.raw));
+        self.range = end..end;
+    }
+
+    fn flush(&mut self, out: &mut Vec<Bytes>) {
+        if !self.range.is_empty() {
+            out.push(self.chunk.slice(self.range.clone()));
+        }
+    }
+}
+
+fn cut(name: &str) -> String {
+    name.chars().take(MAX_NAME_CHARS).collect()
+}
