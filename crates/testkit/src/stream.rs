@@ -108,5 +108,5 @@ fn data_line(chunk: &Value) -> Vec<u8> {
 }
 
 fn odd_data_line(chunk: &Value) -> Vec<u8> {
-    format!(": keep-alive\r\n\r\nevent: message\r\nid: 7\r\ndata:{chunk}\r\n\r\n").into_bytes()
+    format!(": keep-alive\r\n\r\nevent: message\r\ndata:{chunk}\r\n\r\n").into_bytes()
 }

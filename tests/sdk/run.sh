@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs these tests. Arguments go to pytest. Binaries: VLLM_SR_BIN and TESTKIT_BACKEND_BIN, or else they are built.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.."
+
+built() { # path of a binary, built if need be
+  cargo build --quiet --message-format=json-render-diagnostics -p "$1" --bin "$2" |
+    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+}
+
+export VLLM_SR_BIN=${VLLM_SR_BIN:-$(built vllm-sr vllm-sr)}
+export TESTKIT_BACKEND_BIN=${TESTKIT_BACKEND_BIN:-$(built vsr-testkit testkit-backend)}
+python=$("$here/setup.sh")
+export PYTHONDONTWRITEBYTECODE=1
+cd "$here"
+exec "$python" -m pytest -q -p no:cacheprovider "$@"
