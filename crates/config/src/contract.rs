@@ -1,22 +1,30 @@
 //! The canonical v0.3 contract as types: version, listeners, providers, routing, global.
 
+mod algorithms;
 mod decisions;
 mod global;
+mod learning;
 mod listeners;
+mod plugins;
 mod projections;
 mod providers;
+mod retrieval;
 mod routing;
 mod signals;
 
+pub use algorithms::*;
 pub use decisions::*;
 pub use global::*;
+pub use learning::*;
 pub use listeners::*;
+pub use plugins::*;
 pub use projections::*;
 pub use providers::*;
+pub use retrieval::*;
 pub use routing::*;
 pub use signals::*;
 
-use crate::contract_macro::contract;
+use crate::{contract_macro::contract, decode::Contract, fingerprint::Fingerprint};
 
 contract! {
     /// A canonical vllm-sr configuration file.
@@ -45,5 +53,14 @@ contract! {
         created_by: Option<String> = None,
         /// When the file was created.
         created_at: Option<String> = None,
+    }
+}
+
+impl Config {
+    /// The SHA-256 of this configuration in hexadecimal digits. Credentials count by their own digests.
+    pub fn hash(&self) -> String {
+        let mut fingerprint = Fingerprint::new();
+        self.feed(&mut fingerprint);
+        fingerprint.finish()
     }
 }

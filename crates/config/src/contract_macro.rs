@@ -65,6 +65,13 @@ macro_rules! contract {
                 Self { $($field: contract!(@fallback $type, $($default)?),)* }
             }
 
+            fn feed(&self, fingerprint: &mut crate::fingerprint::Fingerprint) {
+                $(
+                    fingerprint.text(contract!(@key $field $($key)?));
+                    crate::decode::Contract::feed(&self.$field, fingerprint);
+                )*
+            }
+
             fn schema(schemas: &mut crate::decode::Schemas) -> serde_json::Value {
                 schemas.define(stringify!($name), |schemas| {
                     let mut properties = serde_json::Map::new();
@@ -126,11 +133,11 @@ macro_rules! contract {
 }
 
 /// Declares the words a key accepts. The first word of each line is the canonical one; letter case
-/// does not matter.
+/// does not matter. With `otherwise Variant`, an unknown word is a warning and means that variant.
 macro_rules! contract_enum {
     ($(
         $(#[doc = $doc:literal])*
-        pub enum $name:ident {
+        pub enum $name:ident $(otherwise $otherwise:ident)? {
             $(
                 $(#[doc = $variant_doc:literal])*
                 $variant:ident = $word:literal $(| $alias:literal)*
@@ -171,26 +178,36 @@ macro_rules! contract_enum {
                         return Some($name::$variant);
                     }
                 )*
-                let mut problem = vsr_types::Diagnostic::error(
-                    decoder.path(),
-                    format!("expected {}, found {}", crate::schema::one_of(Self::WORDS), node.describe()),
-                );
-                if let Some(suggestion) = crate::suggest::closest(text, Self::WORDS.iter().copied()) {
-                    problem = problem.help(format!("did you mean `{suggestion}`?"));
-                }
-                decoder.push(problem);
-                None
+                contract_enum!(@unknown decoder, node, text, $($otherwise)?)
             }
 
             fn placeholder() -> Self {
                 [$($name::$variant),*][0]
             }
 
+            fn feed(&self, fingerprint: &mut crate::fingerprint::Fingerprint) {
+                fingerprint.text(self.as_str());
+            }
+
             fn schema(_: &mut crate::decode::Schemas) -> serde_json::Value {
-                serde_json::json!({ "enum": [$($word, $($alias,)*)*] })
+                contract_enum!(@schema [$($word, $($alias,)*)*] $($otherwise)?)
             }
         }
     )*};
+
+    (@unknown $decoder:ident, $node:ident, $text:ident, ) => {{
+        $decoder.unknown_word($node, $text, Self::WORDS);
+        None
+    }};
+    (@unknown $decoder:ident, $node:ident, $text:ident, $otherwise:ident) => {{
+        $decoder.ignored_word($node, Self::WORDS, Self::$otherwise.as_str());
+        Some(Self::$otherwise)
+    }};
+
+    (@schema $words:tt) => { serde_json::json!({ "enum": $words }) };
+    (@schema $words:tt $otherwise:ident) => {
+        serde_json::json!({ "type": "string", "examples": $words })
+    };
 }
 
 pub(crate) use {contract, contract_enum};

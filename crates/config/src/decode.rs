@@ -6,7 +6,9 @@ use serde_json::json;
 use vsr_types::{Diagnostic, Diagnostics, Path, Segment};
 
 use crate::{
+    fingerprint::Fingerprint,
     node::{Entry, Node, Value},
+    schema::one_of,
     suggest::closest,
 };
 
@@ -23,6 +25,12 @@ pub trait Contract: Sized {
     fn decode_null() -> Option<Self> {
         None
     }
+
+    /// Whether empty text means that the key is absent, where it may be absent.
+    const BLANK_IS_ABSENT: bool = false;
+
+    /// Feeds the value into the configuration's content hash.
+    fn feed(&self, fingerprint: &mut Fingerprint);
 
     /// The JSON Schema of the value.
     fn schema(schemas: &mut Schemas) -> serde_json::Value;
@@ -92,6 +100,23 @@ impl<'e> Decoder<'e> {
     /// Reports a value of the wrong kind.
     pub fn mismatch(&mut self, expected: &str, node: &Node) {
         self.error(format!("expected {expected}, found {}", node.describe()));
+    }
+
+    /// Reports a word that the contract does not have.
+    pub fn unknown_word(&mut self, node: &Node, written: &str, known: &[&str]) {
+        let message = format!("expected {}, found {}", one_of(known), node.describe());
+        let mut problem = Diagnostic::error(self.path(), message);
+        if let Some(suggestion) = closest(written, known.iter().copied()) {
+            problem = problem.help(format!("did you mean `{suggestion}`?"));
+        }
+        self.push(problem);
+    }
+
+    /// Warns about a word that the contract does not have and that `taken` stands in for.
+    pub fn ignored_word(&mut self, node: &Node, known: &[&str], taken: &str) {
+        let message =
+            format!("expected {}, found {}; `{taken}` is taken instead", one_of(known), node.describe());
+        self.push(Diagnostic::warning(self.path(), message));
     }
 
     /// Reports a missing key.
@@ -200,6 +225,10 @@ impl Contract for String {
         String::new()
     }
 
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        fingerprint.text(self);
+    }
+
     fn schema(_: &mut Schemas) -> serde_json::Value {
         json!({ "type": "string" })
     }
@@ -222,6 +251,10 @@ impl Contract for bool {
         false
     }
 
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        fingerprint.number(u8::from(*self));
+    }
+
     fn schema(_: &mut Schemas) -> serde_json::Value {
         json!({ "type": "boolean" })
     }
@@ -241,6 +274,10 @@ impl Contract for f64 {
 
     fn placeholder() -> Self {
         0.0
+    }
+
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        fingerprint.number(self);
     }
 
     fn schema(_: &mut Schemas) -> serde_json::Value {
@@ -268,6 +305,10 @@ macro_rules! integer {
                 0
             }
 
+            fn feed(&self, fingerprint: &mut Fingerprint) {
+                fingerprint.number(self);
+            }
+
             fn schema(_: &mut Schemas) -> serde_json::Value {
                 json!({ "type": "integer", "minimum": <$type>::MIN, "maximum": <$type>::MAX })
             }
@@ -279,6 +320,9 @@ integer! { u16 u32 u64 i32 i64 }
 
 impl<T: Contract> Contract for Option<T> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        if T::BLANK_IS_ABSENT && node.text().is_some_and(|text| text.trim().is_empty()) {
+            return Some(None);
+        }
         T::decode(node, decoder).map(Some)
     }
 
@@ -288,6 +332,16 @@ impl<T: Contract> Contract for Option<T> {
 
     fn placeholder() -> Self {
         None
+    }
+
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        match self {
+            Some(value) => {
+                fingerprint.length(Some(1));
+                value.feed(fingerprint);
+            }
+            None => fingerprint.length(None),
+        }
     }
 
     fn schema(schemas: &mut Schemas) -> serde_json::Value {
@@ -302,6 +356,10 @@ impl<T: Contract> Contract for Box<T> {
 
     fn placeholder() -> Self {
         Box::new(T::placeholder())
+    }
+
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        T::feed(self, fingerprint);
     }
 
     fn schema(schemas: &mut Schemas) -> serde_json::Value {
@@ -329,6 +387,13 @@ impl<T: Contract> Contract for Vec<T> {
         Vec::new()
     }
 
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        fingerprint.length(Some(self.len()));
+        for item in self {
+            item.feed(fingerprint);
+        }
+    }
+
     fn schema(schemas: &mut Schemas) -> serde_json::Value {
         json!({ "type": "array", "items": T::schema(schemas) })
     }
@@ -350,6 +415,14 @@ impl<T: Contract> Contract for BTreeMap<String, T> {
 
     fn placeholder() -> Self {
         BTreeMap::new()
+    }
+
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        fingerprint.length(Some(self.len()));
+        for (key, value) in self {
+            fingerprint.text(key);
+            value.feed(fingerprint);
+        }
     }
 
     fn schema(schemas: &mut Schemas) -> serde_json::Value {

@@ -89,6 +89,24 @@ impl Document {
         self.config.as_ref()
     }
 
+    /// The SHA-256 of the effective configuration in hexadecimal digits: the same for every text with the
+    /// same meaning, and another whenever a value differs, credentials included. `None` without a typed form.
+    pub fn hash(&self) -> Option<String> {
+        self.config.as_ref().map(Config::hash)
+    }
+
+    /// Whether the file sets `path`, rather than a default.
+    pub fn is_written(&self, path: &Path) -> bool {
+        let found = path.segments().iter().try_fold(self.root.as_ref(), |node, segment| {
+            let node = node?;
+            match segment {
+                Segment::Key(key) => node.get(key).map(Some),
+                Segment::Index(index) => node.items()?.get(*index).map(Some),
+            }
+        });
+        matches!(found, Some(Some(_)))
+    }
+
     /// Adds the problems that other crates found, with their places. A problem at or below a place
     /// that already has an error is left out: it follows from that error.
     pub fn report(&mut self, diagnostics: Diagnostics) {

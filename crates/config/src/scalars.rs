@@ -8,6 +8,7 @@ use vsr_types::Secret;
 
 use crate::{
     decode::{Contract, Decoder, Schemas},
+    fingerprint::Fingerprint,
     node::{Node, Value},
 };
 
@@ -82,6 +83,8 @@ impl Serialize for TimeSpan {
 }
 
 impl Contract for TimeSpan {
+    const BLANK_IS_ABSENT: bool = true;
+
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let span = node.text().and_then(TimeSpan::parse);
         if span.is_none() {
@@ -92,6 +95,10 @@ impl Contract for TimeSpan {
 
     fn placeholder() -> Self {
         Self::seconds(0)
+    }
+
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        fingerprint.number(self.0.as_nanos());
     }
 
     fn schema(_: &mut Schemas) -> serde_json::Value {
@@ -121,6 +128,8 @@ impl Serialize for TokenCount {
 }
 
 impl Contract for TokenCount {
+    const BLANK_IS_ABSENT: bool = true;
+
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let count = node.text().and_then(TokenCount::parse);
         if count.is_none() {
@@ -131,6 +140,10 @@ impl Contract for TokenCount {
 
     fn placeholder() -> Self {
         Self(0)
+    }
+
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        fingerprint.number(self.0);
     }
 
     fn schema(_: &mut Schemas) -> serde_json::Value {
@@ -155,6 +168,8 @@ impl Serialize for Expanded {
 }
 
 impl Contract for Expanded {
+    const BLANK_IS_ABSENT: bool = true;
+
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let text = String::decode(node, decoder)?;
         decoder.expand(&text).map(Self)
@@ -162,6 +177,10 @@ impl Contract for Expanded {
 
     fn placeholder() -> Self {
         Self::default()
+    }
+
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        fingerprint.text(self);
     }
 
     fn schema(_: &mut Schemas) -> serde_json::Value {
@@ -172,6 +191,8 @@ impl Contract for Expanded {
 // === impl Contract for Secret
 
 impl Contract for Secret {
+    const BLANK_IS_ABSENT: bool = true;
+
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let Value::Scalar { text, .. } = &node.value else {
             // The value is not shown: a credential may stand there.
@@ -183,6 +204,10 @@ impl Contract for Secret {
 
     fn placeholder() -> Self {
         Secret::default()
+    }
+
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        fingerprint.secret(self.expose());
     }
 
     fn schema(_: &mut Schemas) -> serde_json::Value {
@@ -221,6 +246,11 @@ impl Contract for Opaque {
 
     fn placeholder() -> Self {
         Self(serde_json::Value::Null)
+    }
+
+    fn feed(&self, fingerprint: &mut Fingerprint) {
+        // Credentials may stand anywhere in it.
+        fingerprint.secret(&self.0.to_string());
     }
 
     fn schema(_: &mut Schemas) -> serde_json::Value {

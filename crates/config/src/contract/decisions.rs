@@ -1,7 +1,7 @@
 //! `routing.decisions[]`.
 
-use super::RuleNode;
-use crate::{contract_macro::contract, scalars::Opaque};
+use super::{Algorithm, Plugin, RuleNode};
+use crate::contract_macro::contract;
 
 contract! {
     /// A routing policy.
@@ -42,22 +42,6 @@ contract! {
         reasoning_description: Option<String> = None,
         /// How much it should reason.
         reasoning_effort: Option<String> = None,
-    }
-
-    /// How one candidate is chosen.
-    pub struct Algorithm {
-        /// The algorithm.
-        kind as "type": String,
-        /// What happens when it fails.
-        on_error: Option<String> = None,
-    }
-
-    /// Something else that happens to a request or its answer.
-    pub struct Plugin {
-        /// The plugin.
-        kind as "type": String,
-        /// Its settings.
-        configuration: Option<Opaque> = None,
     }
 
     /// Candidates as authored in the routing language.

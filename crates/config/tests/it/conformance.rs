@@ -18,5 +18,6 @@ fn the_reference_config_is_read_without_errors() {
     let Some(corpus) = corpus() else { return };
     let document = Document::read(&corpus.join("config/config.yaml"), &|_| Some("x".into())).unwrap();
     let problems: Vec<String> = document.problems().iter().map(ToString::to_string).collect();
+    println!("{}", problems.join("\n"));
     assert!(!document.has_errors(), "{}", problems.join("\n"));
 }
