@@ -1,0 +1,1 @@
+//! The policy through its public surface.
