@@ -14,7 +14,7 @@
 
 mod fixed;
 
-use vsr_config::{Config, Decision};
+use vsr_config::{AlgorithmKind, Config, Decision};
 use vsr_types::{Diagnostics, ModelName, Path};
 
 use crate::fixed::Fixed;
@@ -57,8 +57,8 @@ impl Selection {
         let decisions = Path::keys("routing.decisions");
         let compile = |(index, decision): (usize, &Decision)| {
             if let Some(algorithm) = &decision.algorithm {
-                let kind = algorithm.kind.trim();
-                if !kind.eq_ignore_ascii_case("static") {
+                let kind = algorithm.kind.as_str();
+                if algorithm.kind != AlgorithmKind::Static {
                     diagnostics.not_active(
                         decisions.index(index).key("algorithm"),
                         format!(
