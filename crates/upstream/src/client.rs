@@ -11,7 +11,7 @@ use hyper::{body::Incoming, client::conn::TrySendError};
 use tokio::time::Instant;
 
 use crate::{
-    AddressPolicy, Body, Error, ErrorKind, Request, Response, Timeouts, Timings, TlsRoots,
+    AddressPolicy, Body, Endpoint, Error, ErrorKind, Request, Response, Timeouts, Timings, TlsRoots,
     body::BodyLimits,
     connect::Connector,
     message::{prepare_request_headers, remove_hop_by_hop, server_keeps_open},
@@ -53,6 +53,9 @@ struct Shared {
     pool: Arc<Pool>,
     connector: Connector,
 }
+
+/// A connection idle for longer is checked once more before use; shorter than any server's idle limit.
+const RESTED: Duration = Duration::from_millis(200);
 
 type Outgoing = http::Request<Full<Bytes>>;
 
@@ -108,7 +111,7 @@ impl Client {
         let endpoint = Arc::clone(&request.endpoint);
         let mut outgoing = outgoing(request);
 
-        if let Some(connection) = self.shared.pool.check_out(&endpoint) {
+        if let Some(connection) = self.kept_connection(&endpoint).await {
             match self.exchange(connection, outgoing, limits, None).await {
                 Err(Failure::Untouched(returned, _)) => outgoing = *returned,
                 Err(Failure::Final(error)) => return Err(error),
@@ -127,6 +130,21 @@ impl Client {
     /// How many connections wait for reuse, those included that their server has closed and no sweep has dropped yet.
     pub fn idle_connections(&self) -> usize {
         self.shared.pool.idle_count()
+    }
+
+    /// An idle connection that is open as far as can be known. One that rested for a while is looked at again after the
+    /// runtime has heard from the network: servers close idle connections, and that news may be waiting.
+    async fn kept_connection(&self, endpoint: &Arc<Endpoint>) -> Option<Connection> {
+        loop {
+            let (connection, idle_for) = self.shared.pool.check_out(endpoint)?;
+            if idle_for < RESTED {
+                return Some(connection);
+            }
+            tokio::task::yield_now().await;
+            if connection.sender.is_ready() {
+                return Some(connection);
+            }
+        }
     }
 
     /// One request on one connection. `connect` is the time that opening it took; none for a reused one.

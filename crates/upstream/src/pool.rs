@@ -63,8 +63,8 @@ impl Pool {
         }
     }
 
-    /// The newest idle connection to `endpoint` that is still open, if any.
-    pub(crate) fn check_out(&self, endpoint: &Arc<Endpoint>) -> Option<Connection> {
+    /// The newest idle connection to `endpoint` that is still open, if any, and how long it was idle.
+    pub(crate) fn check_out(&self, endpoint: &Arc<Endpoint>) -> Option<(Connection, Duration)> {
         let mut idle = self.lock();
         let Idle { by_endpoint, count, .. } = &mut *idle;
         let entries = by_endpoint.get_mut(endpoint)?;
@@ -78,7 +78,8 @@ impl Pool {
                 *count -= 1;
             } else if entry.connection.sender.is_ready() {
                 *count -= 1;
-                return Some(entries.remove(at).connection);
+                let entry = entries.remove(at);
+                return Some((entry.connection, now - entry.since));
             }
         }
         None
