@@ -13,17 +13,19 @@ pub(crate) fn used<'r>(
     projections: &Projections,
     atoms: &AtomTable,
 ) -> FamilySet {
-    let mut walk = Walk {
-        atoms,
-        scores: &projections.scores,
-        visited: vec![false; projections.scores.len()],
-        used: FamilySet::default(),
-    };
+    let mut walk = Walk::new(projections, atoms);
     rules.for_each(|rule| walk.rule(rule));
     if walk.used.contains(SignalFamily::Complexity) {
         projections.composers.iter().for_each(|composer| walk.rule(&composer.rule));
     }
     walk.used
+}
+
+/// Whether `atom` is a role, or is derived from one.
+pub(crate) fn depends_on_roles(atom: AtomId, projections: &Projections, atoms: &AtomTable) -> bool {
+    let mut walk = Walk::new(projections, atoms);
+    walk.atom(atom);
+    walk.used.contains(SignalFamily::Authz)
 }
 
 struct Walk<'p> {
@@ -35,7 +37,16 @@ struct Walk<'p> {
 
 // === impl Walk
 
-impl Walk<'_> {
+impl<'p> Walk<'p> {
+    fn new(projections: &'p Projections, atoms: &'p AtomTable) -> Self {
+        Self {
+            atoms,
+            scores: &projections.scores,
+            visited: vec![false; projections.scores.len()],
+            used: FamilySet::default(),
+        }
+    }
+
     fn rule(&mut self, rule: &Rule) {
         let mut named = Vec::new();
         rule.for_each_leaf(&mut |leaf| named.push(leaf.atom));

@@ -72,6 +72,7 @@ mod bounds;
 mod explain;
 mod families;
 mod partition;
+mod permission;
 mod policy;
 mod projections;
 mod ranking;

@@ -81,6 +81,10 @@ impl Policy {
         Self { options, ..self }
     }
 
+    pub(crate) fn projections(&self) -> &Projections {
+        &self.projections
+    }
+
     /// The families that decisions depend on, directly or through projections and composers.
     pub fn used_families(&self) -> FamilySet {
         self.used_families

@@ -61,7 +61,7 @@ impl RuleState {
         }
     }
 
-    fn negated(self) -> Self {
+    pub(crate) fn negated(self) -> Self {
         match self {
             Self::Matched => Self::NotMatched,
             Self::NotMatched => Self::Matched,
