@@ -1,0 +1,210 @@
+//! Similarity by character n-grams: every distinct word is taken apart once per n-gram length.
+//!
+//! Words and keywords are padded with n - 1 spaces on both sides. With s shared n-grams of a in all,
+//! similarity = 1 - ((a - s) / a)^2, the formula (warp 2) of the `ngrammatic` crate. What is compared:
+//! every word; every run of as many words as the keyword has; and the whole text, where it is short.
+
+use std::collections::HashMap;
+
+use crate::{characters::fold, words::Words};
+
+/// n-grams are packed into a word of 128 bits, 21 per character.
+pub(crate) const MAX_ARITY: usize = 6;
+
+/// The bits of the filter that most n-grams of a text do not pass.
+const FILTER_BITS: u32 = 14;
+
+/// The keywords of all rules with one n-gram length and one way to treat case.
+#[derive(Debug)]
+pub(crate) struct NgramIndex {
+    /// The length of the n-grams.
+    pub arity: usize,
+    /// Whether case matters.
+    pub case_sensitive: bool,
+    keywords: Vec<Keyword>,
+    postings: HashMap<u128, Vec<Posting>>,
+    filter: Vec<u64>,
+    /// No text of more n-grams is similar enough to any keyword.
+    most_grams: usize,
+    /// How many words the keywords have that have more than one.
+    word_counts: Vec<usize>,
+}
+
+/// The most similar piece of the text.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NgramHit {
+    /// The similarity.
+    pub similarity: f64,
+    /// What the text has.
+    pub matched: String,
+}
+
+#[derive(Debug)]
+struct Keyword {
+    grams: usize,
+    threshold: f64,
+}
+
+/// A keyword that has an n-gram at least `nth` times.
+#[derive(Debug, Clone, Copy)]
+struct Posting {
+    keyword: u32,
+    nth: u32,
+}
+
+/// The working memory of one search.
+struct Search<'i> {
+    index: &'i NgramIndex,
+    shared: Vec<u32>,
+    touched: Vec<u32>,
+    repeats: Vec<(u128, u32)>,
+    hits: Vec<Option<NgramHit>>,
+}
+
+// === impl NgramIndex
+
+impl NgramIndex {
+    /// An index of nothing.
+    pub(crate) fn new(arity: usize, case_sensitive: bool) -> Self {
+        Self {
+            arity,
+            case_sensitive,
+            keywords: Vec::new(),
+            postings: HashMap::new(),
+            filter: vec![0; 1 << (FILTER_BITS - 6)],
+            most_grams: 0,
+            word_counts: Vec::new(),
+        }
+    }
+
+    /// Adds a keyword that counts from `threshold` on.
+    pub(crate) fn add(&mut self, keyword: &str, threshold: f64) -> usize {
+        let text = if self.case_sensitive { keyword.to_owned() } else { fold(keyword) };
+        let index = self.keywords.len();
+        let mut occurrences: HashMap<u128, u32> = HashMap::new();
+        let mut count = 0;
+        for gram in grams(self.arity, text.chars()) {
+            let nth = occurrences.entry(gram).or_default();
+            *nth += 1;
+            count += 1;
+            self.postings.entry(gram).or_default().push(Posting { keyword: index as u32, nth: *nth });
+            let bit = filter_bit(gram);
+            self.filter[bit / 64] |= 1 << (bit % 64);
+        }
+        let word_count = Words::of(&text).plain_order().len();
+        if word_count > 1 && !self.word_counts.contains(&word_count) {
+            self.word_counts.push(word_count);
+        }
+        let keyword = Keyword { grams: count, threshold };
+        self.most_grams = self.most_grams.max(keyword.most_grams());
+        self.keywords.push(keyword);
+        index
+    }
+
+    /// The best hit per keyword.
+    pub(crate) fn find(&self, words: &Words, text: &str) -> Vec<Option<NgramHit>> {
+        let mut search = Search {
+            index: self,
+            shared: vec![0; self.keywords.len()],
+            touched: Vec::new(),
+            repeats: Vec::new(),
+            hits: vec![None; self.keywords.len()],
+        };
+        for word in words.unique().iter().filter(|word| word.compound) {
+            let word = word.of(text);
+            search.compare(|| word.chars(), || word.to_owned());
+        }
+        for count in &self.word_counts {
+            for window in words.plain_order().windows(*count) {
+                let parts = || window.iter().map(|id| words.unique()[*id as usize].of(text));
+                let chars = || {
+                    parts().enumerate().flat_map(|(position, part)| {
+                        (position > 0).then_some(' ').into_iter().chain(part.chars())
+                    })
+                };
+                search.compare(chars, || parts().collect::<Vec<_>>().join(" "));
+            }
+        }
+        let whole = text.trim();
+        if whole.len() <= self.most_grams * 4 {
+            search.compare(|| whole.chars(), || whole.to_owned());
+        }
+        search.hits
+    }
+
+    fn may_have(&self, gram: u128) -> bool {
+        let bit = filter_bit(gram);
+        self.filter[bit / 64] & (1 << (bit % 64)) != 0
+    }
+}
+
+impl Keyword {
+    /// A text of g n-grams shares at most as many as this keyword has, so similarity sets a limit to g.
+    fn most_grams(&self) -> usize {
+        let least_overlap = 1.0 - (1.0 - self.threshold).max(0.0).sqrt();
+        (self.grams as f64 / least_overlap.max(1e-3)) as usize
+    }
+}
+
+// === impl Search
+
+impl Search<'_> {
+    fn compare<C: Iterator<Item = char>>(&mut self, chars: impl Fn() -> C, matched: impl Fn() -> String) {
+        let length = chars().take(self.index.most_grams + 1).count();
+        let count = length + self.index.arity - 1;
+        if length == 0 || count > self.index.most_grams {
+            return;
+        }
+        for gram in grams(self.index.arity, chars()).filter(|gram| self.index.may_have(*gram)) {
+            let Some(postings) = self.index.postings.get(&gram) else { continue };
+            let nth = match self.repeats.iter_mut().find(|(known, _)| *known == gram) {
+                Some((_, times)) => {
+                    *times += 1;
+                    *times
+                }
+                None => {
+                    self.repeats.push((gram, 1));
+                    1
+                }
+            };
+            for posting in postings.iter().filter(|posting| posting.nth == nth) {
+                if self.shared[posting.keyword as usize] == 0 {
+                    self.touched.push(posting.keyword);
+                }
+                self.shared[posting.keyword as usize] += 1;
+            }
+        }
+        self.repeats.clear();
+        while let Some(keyword) = self.touched.pop() {
+            let shared = std::mem::take(&mut self.shared[keyword as usize]) as usize;
+            self.judge(keyword as usize, shared, count, &matched);
+        }
+    }
+
+    fn judge(&mut self, keyword: usize, shared: usize, count: usize, matched: impl Fn() -> String) {
+        let Keyword { grams, threshold } = self.index.keywords[keyword];
+        let all = (grams + count - shared) as f64;
+        let different = all - shared as f64;
+        let similarity = 1.0 - (different / all).powi(2);
+        let best = self.hits[keyword].as_ref().map_or(f64::NEG_INFINITY, |hit| hit.similarity);
+        if similarity >= threshold && similarity > best {
+            self.hits[keyword] = Some(NgramHit { similarity, matched: matched() });
+        }
+    }
+}
+
+/// The n-grams of a text padded with spaces on both sides.
+fn grams(arity: usize, chars: impl Iterator<Item = char>) -> impl Iterator<Item = u128> {
+    let mask = (1u128 << (21 * arity)) - 1;
+    let padding = || std::iter::repeat_n(' ', arity - 1);
+    let mut window = padding().fold(0u128, |window, c| window << 21 | u128::from(c as u32));
+    chars.chain(padding()).map(move |c| {
+        window = (window << 21 | u128::from(c as u32)) & mask;
+        window
+    })
+}
+
+fn filter_bit(gram: u128) -> usize {
+    let mixed = (gram as u64 ^ (gram >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> (64 - FILTER_BITS)) as usize
+}

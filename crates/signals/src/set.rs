@@ -1,0 +1,186 @@
+//! All signal rules of one configuration, compiled, and their evaluation on one request.
+
+use std::time::Instant;
+
+use vsr_config::{Compatibility, Config};
+use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, Identity, RequestView, SignalFamily};
+
+use crate::{
+    authz::AuthzFamily,
+    calibration::TokenCalibration,
+    context::ContextFamily,
+    conversation::ConversationFamily,
+    event::EventFamily,
+    keyword::{self, KeywordFamily},
+    language::LanguageFamily,
+    learned::LearnedFamilies,
+    lexicon::{Lexicon, LexiconBuilder},
+    pattern::Patterns,
+    rules,
+    structure::StructureFamily,
+    text::TextIndex,
+};
+
+/// Every signal rule of a configuration.
+#[derive(Debug)]
+pub struct SignalSet {
+    lexicon: Lexicon,
+    patterns: Patterns,
+    authz: AuthzFamily,
+    keyword: KeywordFamily,
+    structure: StructureFamily,
+    event: EventFamily,
+    language: LanguageFamily,
+    context: ContextFamily,
+    conversation: ConversationFamily,
+    learned: LearnedFamilies,
+}
+
+/// What rules are evaluated on.
+#[derive(Debug, Clone, Copy)]
+pub struct SignalInput<'i> {
+    /// The request.
+    pub request: &'i RequestView<'i>,
+    /// Who asks.
+    pub identity: &'i Identity,
+    /// How texts become token counts.
+    pub tokens: &'i TokenCalibration,
+    /// Whether a request without a user passes where roles matter.
+    pub authz_fail_open: bool,
+}
+
+/// What an evaluation found beside the evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignalSummary {
+    /// How many tokens the request is likely to need.
+    pub context_tokens: u64,
+}
+
+/// Why a request is not evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignalRefusal {
+    /// Roles matter, and nobody vouched for a user.
+    #[error("the request has no user, and the policy depends on roles")]
+    NoSubject,
+}
+
+// === impl SignalSet
+
+impl SignalSet {
+    /// Compiles the rules of all families, declares their atoms, and reports every problem. With errors
+    /// reported the set can be evaluated, but rules in error never match.
+    pub fn compile(config: &Config, atoms: &mut AtomTable, diagnostics: &mut Diagnostics) -> Self {
+        let signals = &config.routing.signals;
+        let v0_3 = config.global.router.compatibility == Some(Compatibility::V0_3);
+        let mut lexicon = LexiconBuilder::default();
+        let mut patterns = Patterns::default();
+        let keyword = keyword::compile(config, &mut lexicon, &mut patterns, atoms, diagnostics);
+        let structure =
+            StructureFamily::compile(&signals.structure, &mut lexicon, &mut patterns, atoms, diagnostics);
+        let event = EventFamily::compile(&signals.events, &mut lexicon, atoms, diagnostics);
+        Self {
+            lexicon: lexicon.build().unwrap_or_else(|error| {
+                let path = rules::family_path(SignalFamily::Keyword);
+                diagnostics.error(
+                    path,
+                    format!("the keywords of all rules are too many for one automaton: {error}"),
+                );
+                Lexicon::default()
+            }),
+            patterns,
+            authz: AuthzFamily::compile(&signals.role_bindings, atoms, diagnostics),
+            keyword,
+            structure,
+            event,
+            language: LanguageFamily::compile(&signals.language, v0_3, atoms, diagnostics),
+            context: ContextFamily::compile(&signals.context, atoms, diagnostics),
+            conversation: ConversationFamily::compile(&signals.conversation, atoms, diagnostics),
+            learned: LearnedFamilies::compile(config, atoms, diagnostics),
+        }
+    }
+
+    /// The families that have rules.
+    pub fn families(&self) -> FamilySet {
+        let mut families = FamilySet::default();
+        for (family, is_empty) in [
+            (SignalFamily::Keyword, self.keyword.is_empty()),
+            (SignalFamily::Structure, self.structure.is_empty()),
+            (SignalFamily::Event, self.event.is_empty()),
+            (SignalFamily::Language, self.language.is_empty()),
+            (SignalFamily::Context, self.context.is_empty()),
+            (SignalFamily::Conversation, self.conversation.is_empty()),
+            (SignalFamily::Authz, self.authz.is_empty()),
+        ] {
+            if !is_empty {
+                families.insert(family);
+            }
+        }
+        self.learned.families().for_each(|family| families.insert(family));
+        families
+    }
+
+    /// Evaluates every rule of `families` and leaves all other evidence as it is.
+    ///
+    /// Time is booked on the family that causes it: what families share, such as the search for
+    /// literals, on the first of them.
+    ///
+    /// # Errors
+    /// If roles are asked for, the configuration binds any, and the caller has no user, unless
+    /// `authz_fail_open` is set.
+    pub fn evaluate(
+        &self,
+        input: &SignalInput<'_>,
+        families: FamilySet,
+        evidence: &mut Evidence,
+    ) -> Result<SignalSummary, SignalRefusal> {
+        let asked = |family, is_empty: bool| families.contains(family) && !is_empty;
+        if asked(SignalFamily::Authz, self.authz.is_empty()) {
+            if input.identity.user.is_none() && !input.authz_fail_open {
+                return Err(SignalRefusal::NoSubject);
+            }
+            timed(SignalFamily::Authz, evidence, |evidence| self.authz.evaluate(input.identity, evidence));
+        }
+        let context_tokens = input.tokens.estimate(input.request);
+        if asked(SignalFamily::Context, self.context.is_empty()) {
+            timed(SignalFamily::Context, evidence, |evidence| {
+                self.context.evaluate(context_tokens, evidence)
+            });
+        }
+        if asked(SignalFamily::Conversation, self.conversation.is_empty()) {
+            timed(SignalFamily::Conversation, evidence, |evidence| {
+                self.conversation.evaluate(&input.request.facts, evidence);
+            });
+        }
+        self.evaluate_text(input.request, families, evidence);
+        self.learned.evaluate(families, evidence);
+        Ok(SignalSummary { context_tokens })
+    }
+
+    fn evaluate_text(&self, request: &RequestView<'_>, families: FamilySet, evidence: &mut Evidence) {
+        let asked = |family, is_empty: bool| families.contains(family) && !is_empty;
+        let text = TextIndex::new(request.evaluation_text(), &self.lexicon);
+        if asked(SignalFamily::Keyword, self.keyword.is_empty()) {
+            timed(SignalFamily::Keyword, evidence, |evidence| {
+                self.keyword.evaluate(&text, &self.patterns, evidence);
+            });
+        }
+        if asked(SignalFamily::Structure, self.structure.is_empty()) {
+            timed(SignalFamily::Structure, evidence, |evidence| {
+                self.structure.evaluate(&text, &self.lexicon, &self.patterns, evidence);
+            });
+        }
+        if asked(SignalFamily::Event, self.event.is_empty()) {
+            timed(SignalFamily::Event, evidence, |evidence| self.event.evaluate(&text, evidence));
+        }
+        if asked(SignalFamily::Language, self.language.is_empty()) {
+            timed(SignalFamily::Language, evidence, |evidence| self.language.evaluate(&text, evidence));
+        }
+    }
+}
+
+fn timed(family: SignalFamily, evidence: &mut Evidence, evaluate: impl FnOnce(&mut Evidence)) {
+    let start = Instant::now();
+    evaluate(evidence);
+    let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    evidence.add_family_nanos(family, nanos);
+}

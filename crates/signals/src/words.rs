@@ -1,0 +1,215 @@
+//! Tokens: a text is split once, and every distinct word is looked at once, whatever the number of rules.
+
+use std::{collections::HashMap, ops::Range};
+
+use crate::characters::{is_letter_or_digit, is_unspaced};
+
+/// The tokens of one text. Positions are byte offsets into it.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    unique: Vec<Word>,
+    plain_order: Vec<u32>,
+    unspaced: Vec<Range<usize>>,
+}
+
+/// A distinct token.
+#[derive(Debug)]
+pub(crate) struct Word {
+    start: usize,
+    end: usize,
+    /// Whether it occurs as a run of letters and digits.
+    pub plain: bool,
+    /// Whether it occurs as a run of letters, digits, `_` and `-`.
+    pub compound: bool,
+    /// How often it occurs as a term: letters and digits, `_` and inner `'` and `.` included.
+    pub terms: u32,
+}
+
+/// Which kinds of token a slice of the text is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kinds {
+    plain: bool,
+    compound: bool,
+    term: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Letter,
+    /// `_`, `-` and apostrophes: part of some kinds of token.
+    Joiner,
+    /// `.`: part of a term between letters or digits.
+    Dot,
+    Unspaced,
+    Other,
+}
+
+const ASCII_CLASSES: [Class; 128] = {
+    let mut classes = [Class::Other; 128];
+    let mut code = 0u8;
+    while code < 128 {
+        classes[code as usize] = match code {
+            b'_' | b'-' | b'\'' => Class::Joiner,
+            b'.' => Class::Dot,
+            _ if code.is_ascii_alphanumeric() => Class::Letter,
+            _ => Class::Other,
+        };
+        code += 1;
+    }
+    classes
+};
+
+struct Splitter<'t> {
+    text: &'t str,
+    by_text: HashMap<&'t str, u32>,
+    words: Words,
+}
+
+// === impl Words
+
+impl Words {
+    /// Splits `text`.
+    pub(crate) fn of(text: &str) -> Self {
+        let expected = text.len() / 8 + 8;
+        let mut splitter = Splitter {
+            text,
+            by_text: HashMap::with_capacity(expected.min(1 << 14)),
+            words: Words { plain_order: Vec::with_capacity(expected), ..Words::default() },
+        };
+        splitter.split();
+        splitter.words
+    }
+
+    /// The distinct tokens of spaced scripts, in the order of their first occurrence.
+    pub(crate) fn unique(&self) -> &[Word] {
+        &self.unique
+    }
+
+    /// All plain words in the order of the text, as positions in [`Self::unique`].
+    pub(crate) fn plain_order(&self) -> &[u32] {
+        &self.plain_order
+    }
+
+    /// The runs of scripts that are written without spaces.
+    pub(crate) fn unspaced(&self) -> &[Range<usize>] {
+        &self.unspaced
+    }
+}
+
+// === impl Word
+
+impl Word {
+    /// The token's text, given the text that was split.
+    pub(crate) fn of<'t>(&self, text: &'t str) -> &'t str {
+        &text[self.start..self.end]
+    }
+}
+
+// === impl Splitter
+
+impl<'t> Splitter<'t> {
+    fn split(&mut self) {
+        let mut at = 0;
+        while let Some((class, width)) = classify(self.text, at) {
+            at = match class {
+                Class::Letter | Class::Joiner => self.segment(at),
+                Class::Unspaced => self.unspaced_run(at),
+                Class::Dot | Class::Other => at + width,
+            };
+        }
+    }
+
+    fn unspaced_run(&mut self, start: usize) -> usize {
+        let mut end = start;
+        while let Some((class, width)) = classify(self.text, end)
+            && (class == Class::Unspaced || class == Class::Letter && self.is_mark(end))
+        {
+            end += width;
+        }
+        self.words.unspaced.push(start..end);
+        end
+    }
+
+    fn is_mark(&self, at: usize) -> bool {
+        self.text[at..].chars().next().is_some_and(|c| matches!(c as u32, 0x300..=0x36F))
+    }
+
+    /// Reads a run of letters and joiners; returns its end.
+    fn segment(&mut self, start: usize) -> usize {
+        let mut end = start;
+        let mut has_letter = false;
+        let mut only_letters = true;
+        let mut after_letter = false;
+        while let Some((class, width)) = classify(self.text, end) {
+            match class {
+                Class::Letter => has_letter = true,
+                Class::Joiner => only_letters = false,
+                Class::Dot if after_letter && self.is_letter(end + width) => only_letters = false,
+                _ => break,
+            }
+            after_letter = class == Class::Letter;
+            end += width;
+        }
+        let segment = &self.text[start..end];
+        if only_letters {
+            self.add(segment, Kinds { plain: true, compound: true, term: true });
+        } else if has_letter {
+            self.split_segment(segment);
+        }
+        end.max(start + 1)
+    }
+
+    fn split_segment(&mut self, segment: &'t str) {
+        let has_letter = |part: &&str| part.chars().any(is_letter_or_digit);
+        for plain in segment.split(|c| !is_letter_or_digit(c)).filter(|part| !part.is_empty()) {
+            self.add(plain, Kinds { plain: true, ..Kinds::default() });
+        }
+        for compound in segment.split(['\'', '’', '.']).filter(has_letter) {
+            self.add(compound, Kinds { compound: true, ..Kinds::default() });
+        }
+        let inner = |part: &'t str| part.trim_matches(['\'', '’', '.']);
+        for term in segment.split('-').map(inner).filter(has_letter) {
+            self.add(term, Kinds { term: true, ..Kinds::default() });
+        }
+    }
+
+    fn is_letter(&self, at: usize) -> bool {
+        classify(self.text, at).is_some_and(|(class, _)| class == Class::Letter)
+    }
+
+    fn add(&mut self, token: &'t str, kinds: Kinds) {
+        let next = self.words.unique.len() as u32;
+        let id = *self.by_text.entry(token).or_insert(next);
+        if id == next {
+            let start = token.as_ptr() as usize - self.text.as_ptr() as usize;
+            let end = start + token.len();
+            self.words.unique.push(Word { start, end, plain: false, compound: false, terms: 0 });
+        }
+        let word = &mut self.words.unique[id as usize];
+        word.plain |= kinds.plain;
+        word.compound |= kinds.compound;
+        word.terms += u32::from(kinds.term);
+        if kinds.plain {
+            self.words.plain_order.push(id);
+        }
+    }
+}
+
+/// The class of the character at `at` and its length in bytes; `None` at the end.
+fn classify(text: &str, at: usize) -> Option<(Class, usize)> {
+    let byte = *text.as_bytes().get(at)?;
+    if byte.is_ascii() {
+        return Some((ASCII_CLASSES[usize::from(byte)], 1));
+    }
+    let c = text[at..].chars().next()?;
+    let class = if is_unspaced(c) {
+        Class::Unspaced
+    } else if is_letter_or_digit(c) {
+        Class::Letter
+    } else if c == '’' {
+        Class::Joiner
+    } else {
+        Class::Other
+    };
+    Some((class, c.len_utf8()))
+}

@@ -1,0 +1,1 @@
+//! The signals through their public surface.
