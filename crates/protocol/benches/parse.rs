@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
+use vsr_protocol::json::Document;
 use vsr_protocol::openai_chat::{StreamObserver, StreamOptions};
 use vsr_protocol::{ChatRequest, Edits, RequestLimits};
 
@@ -24,7 +25,7 @@ fn body(target: usize, turns: usize) -> Bytes {
         let mut text = String::new();
         let mut passages = PASSAGES.iter().cycle().skip(turn);
         while text.len() < target.saturating_sub(300) / turns {
-            text.extend(passages.next());
+            text.extend(passages.next().copied());
         }
         let role = if (turns - turn) % 2 == 1 { "user" } else { "assistant" };
         let content = serde_json::to_string(&text).unwrap_or_default();
@@ -49,6 +50,14 @@ fn parse(c: &mut Criterion) {
             b.iter(|| ChatRequest::parse(black_box(body.clone()), &limits));
         });
     }
+    group.finish();
+
+    let body = body(100_000, 1);
+    let mut group = c.benchmark_group("parts of reading 100 KB");
+    group.bench_function("UTF-8 check", |b| b.iter(|| std::str::from_utf8(black_box(&body)).is_ok()));
+    group.bench_function("UTF-8 check and scan", |b| {
+        b.iter(|| Document::parse(black_box(body.clone()), &limits.json));
+    });
     group.finish();
 }
 
@@ -95,5 +104,10 @@ fn stream(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parse, edit, stream);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    parse(&mut criterion);
+    edit(&mut criterion);
+    stream(&mut criterion);
+    criterion.final_summary();
+}

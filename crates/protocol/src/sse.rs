@@ -51,6 +51,8 @@ pub struct Frame {
     pub raw: Bytes,
     /// Where the frame starts in the stream.
     pub offset: u64,
+    /// Whether its closing blank line is there; only the rest of a stream can lack it.
+    pub is_terminated: bool,
 }
 
 /// The fields of a frame.
@@ -96,14 +98,15 @@ impl Decoder {
         if self.carry.len() + self.scanned > self.max_event_bytes {
             return Err(EventTooLong { max_bytes: self.max_event_bytes });
         }
-        Ok(is_whole.then(|| self.take_frame()))
+        Ok(is_whole.then(|| self.take_frame(true)))
     }
 
     /// What follows the last whole frame, at the end of the stream. By the standard it is no
     /// event, but some servers leave out the last blank line.
     pub fn finish(&mut self) -> Option<Frame> {
         self.scan();
-        (self.pending_bytes() > 0).then(|| self.take_frame())
+        let is_terminated = self.state == State::CarriageReturn { ended_blank_line: true };
+        (self.pending_bytes() > 0).then(|| self.take_frame(is_terminated))
     }
 
     /// Bytes of the frame whose end is not here yet.
@@ -149,7 +152,7 @@ impl Decoder {
     }
 
     /// Takes what was scanned as a frame, without a copy unless it began in an earlier chunk.
-    fn take_frame(&mut self) -> Frame {
+    fn take_frame(&mut self, is_terminated: bool) -> Frame {
         let end = self.chunk.split_to(self.scanned);
         self.scanned = 0;
         let raw = if self.carry.is_empty() {
@@ -160,7 +163,7 @@ impl Decoder {
         };
         let offset = self.offset;
         self.offset += raw.len() as u64;
-        Frame { raw, offset }
+        Frame { raw, offset, is_terminated }
     }
 
     fn keep_rest(&mut self) {

@@ -265,6 +265,9 @@ impl Scanner<'_> {
                 Some(b'\\') => {
                     escaped = true;
                     at += self.escape_length(at)?;
+                    while self.bytes.get(at) == Some(&b'\\') {
+                        at += self.escape_length(at)?;
+                    }
                 }
                 Some(_) => return Err(self.fail(at, Problem::ControlCharacter)),
                 None => return Err(self.fail(at, Problem::UnexpectedEnd("`\"`"))),

@@ -1,6 +1,7 @@
 //! Watches a stream on its way to the client.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use memchr::memmem::Finder;
@@ -40,7 +41,6 @@ pub struct StreamObserver {
     options: StreamOptions,
     decoder: Decoder,
     tape: Tape,
-    finders: Finders,
     /// Bytes taken from the upstream so far.
     received: u64,
     is_broken: bool,
@@ -85,12 +85,18 @@ struct Run {
     range: Range<usize>,
 }
 
-#[derive(Debug)]
-struct Finders {
+/// Searches for the keys, quotes included, that make an event matter.
+struct Keys {
     finish_reason: Finder<'static>,
     usage: Finder<'static>,
     error: Finder<'static>,
 }
+
+static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
+    finish_reason: Finder::new(b"\"finish_reason\""),
+    usage: Finder::new(b"\"usage\""),
+    error: Finder::new(b"\"error\""),
+});
 
 // === impl StreamOptions
 
@@ -109,11 +115,6 @@ impl StreamObserver {
             options,
             decoder: Decoder::new(options.max_event_bytes),
             tape: Tape::default(),
-            finders: Finders {
-                finish_reason: Finder::new(b"\"finish_reason\""),
-                usage: Finder::new(b"\"usage\""),
-                error: Finder::new(b"\"error\""),
-            },
             received: 0,
             is_broken: false,
             usage: None,
@@ -144,14 +145,23 @@ impl StreamObserver {
         self.received += chunk.len() as u64;
         self.decoder.push(chunk.clone());
         let mut run = Run { chunk, chunk_start, range: 0..0 };
-        while let Some(frame) = self.decoder.next_frame().inspect_err(|_| self.is_broken = true)? {
-            let is_kept = self.observe(&frame);
-            if holds {
-                run.add(frame, is_kept, out);
+        let result = loop {
+            match self.decoder.next_frame() {
+                Ok(Some(frame)) => {
+                    let is_kept = self.observe(&frame);
+                    if holds {
+                        run.add(frame, is_kept, out);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(too_long) => {
+                    self.is_broken = true;
+                    break Err(too_long);
+                }
             }
-        }
+        };
         run.flush(out);
-        Ok(())
+        result
     }
 
     /// Ends the stream: appends what is left to forward and says how it ended.
@@ -160,15 +170,15 @@ impl StreamObserver {
     /// one: `[DONE]`, or an error.
     pub fn finish(&mut self, out: &mut Vec<Bytes>) -> StreamEnd {
         let rest = if self.is_broken { None } else { self.decoder.finish() };
-        let is_inside_event = self.decoder.pending_bytes() > 0 || rest.is_some();
-        let whole = rest.filter(|rest| self.is_whole(rest));
-        let has_whole = whole.is_some();
-        let kept = whole.filter(|frame| self.observe(frame));
+        let is_inside_event = self.is_broken || rest.as_ref().is_some_and(|rest| !rest.is_terminated);
+        // Some servers leave out the last blank line, so an event that is whole but for it counts.
+        let whole = rest.filter(|rest| rest.is_terminated || self.is_whole(rest));
+        let kept = whole.filter(|rest| self.observe(rest));
+        let has_kept = kept.is_some();
         if self.holds() {
-            if let Some(frame) = kept {
-                out.extend([frame.raw, Bytes::from_static(b"\n\n")]);
-            }
-        } else if is_inside_event || has_whole {
+            out.extend(kept.map(|rest| rest.raw));
+        }
+        if is_inside_event && (has_kept || !self.holds()) {
             out.push(Bytes::from_static(b"\n\n"));
         }
         self.end()
@@ -247,9 +257,9 @@ impl StreamObserver {
     fn can_matter(&self, data: &[u8]) -> bool {
         !self.has_content
             || self.options.choices > 1
-            || states_key(&self.finders.finish_reason, data)
-            || states_key(&self.finders.usage, data)
-            || self.finders.error.find(data).is_some()
+            || states_key(&KEYS.finish_reason, data)
+            || states_key(&KEYS.usage, data)
+            || KEYS.error.find(data).is_some()
     }
 
     /// Reads a chunk; says whether the client gets it.
