@@ -165,6 +165,8 @@ macro_rules! contract_enum {
         }
 
         impl crate::decode::Contract for $name {
+            const BLANK_IS_ABSENT: bool = true;
+
             fn decode(
                 node: &crate::node::Node,
                 decoder: &mut crate::decode::Decoder<'_>,

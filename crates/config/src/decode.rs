@@ -36,10 +36,14 @@ pub trait Contract: Sized {
     fn schema(schemas: &mut Schemas) -> serde_json::Value;
 }
 
+/// The most problems that are collected; the rest is counted.
+const MAX_PROBLEMS: usize = 1000;
+
 /// Collects problems and knows the place of the value being read.
 pub struct Decoder<'e> {
     path: Vec<Segment>,
     diagnostics: Diagnostics,
+    left_out: usize,
     variables: &'e dyn Fn(&str) -> Option<String>,
 }
 
@@ -54,12 +58,21 @@ pub struct Schemas {
 impl<'e> Decoder<'e> {
     /// A decoder at the document's root. `variables` looks up environment variables.
     pub fn new(variables: &'e dyn Fn(&str) -> Option<String>) -> Self {
-        Self { path: Vec::new(), diagnostics: Diagnostics::default(), variables }
+        Self { path: Vec::new(), diagnostics: Diagnostics::default(), left_out: 0, variables }
     }
 
     /// The problems found.
-    pub fn finish(self) -> Diagnostics {
+    pub fn finish(mut self) -> Diagnostics {
+        if self.left_out > 0 {
+            let message = format!("{} more problems are not shown", self.left_out);
+            self.diagnostics.error(Path::root(), message);
+        }
         self.diagnostics
+    }
+
+    /// The value of an environment variable.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        (self.variables)(name)
     }
 
     /// The place of the value being read.
@@ -89,12 +102,20 @@ impl<'e> Decoder<'e> {
     /// Reports that the value cannot be used.
     pub fn error(&mut self, message: impl Into<String>) {
         let path = self.path();
-        self.diagnostics.error(path, message);
+        self.push(Diagnostic::error(path, message));
     }
 
     /// Reports any problem at the value being read or below it.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        if self.is_full() {
+            self.left_out += 1;
+        } else {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.diagnostics.len() >= MAX_PROBLEMS
     }
 
     /// Reports a value of the wrong kind.
@@ -126,13 +147,17 @@ impl<'e> Decoder<'e> {
 
     /// Warns about a key that the contract does not have.
     pub fn unknown(&mut self, entry: &Entry, known: &[&str]) {
+        if self.is_full() {
+            self.left_out += 1;
+            return;
+        }
         let path = self.path().key(entry.key.as_str());
         let mut diagnostic =
             Diagnostic::warning(path, format!("unknown key `{}`; it has no effect", entry.key));
         if let Some(suggestion) = closest(&entry.key, known.iter().copied()) {
             diagnostic = diagnostic.help(format!("did you mean `{suggestion}`?"));
         }
-        self.diagnostics.push(diagnostic);
+        self.push(diagnostic);
     }
 
     /// The entries of a mapping; reports anything else.

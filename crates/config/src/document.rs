@@ -1,60 +1,62 @@
 //! A configuration file: its text, its tree, the typed form, and where problems are.
 
-use std::{fs, path::Path as FilePath};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path as FilePath,
+};
 
-use serde::Serialize;
 use vsr_types::{Diagnostic, Diagnostics, Path, Segment, Severity};
 
 use crate::{
+    check,
     contract::Config,
     decode::{Contract, Decoder},
+    emit, inherit, legacy,
     node::{self, Node, Span},
+    problem::Problem,
 };
 
-/// The largest configuration file that is read.
+/// The largest configuration text that is read.
 pub const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Looks up environment variables.
+pub type Variables<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+const START: Span = Span { line: 1, column: 1 };
 
 /// A configuration text that was read, and what was found wrong in it.
 #[derive(Debug)]
 pub struct Document {
     name: String,
+    /// As written.
+    written: Option<Node>,
+    /// With inherited keys filled in: what the typed form was read from.
     root: Option<Node>,
     config: Option<Config>,
     problems: Vec<Problem>,
-}
-
-/// A diagnostic with the place in the file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// The file.
-    pub file: String,
-    /// The line, from one.
-    pub line: u32,
-    /// The column, from one, in characters.
-    pub column: u32,
-    /// What is wrong.
-    #[serde(flatten)]
-    pub diagnostic: Diagnostic,
 }
 
 // === impl Document
 
 impl Document {
     /// Reads `text`. `name` is shown before every position; `variables` looks up environment variables.
-    pub fn parse(name: &str, text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Self {
-        let mut document = Self { name: name.to_owned(), root: None, config: None, problems: Vec::new() };
-        match node::parse(text) {
-            Ok(root) => {
-                let mut decoder = Decoder::new(variables);
-                crate::legacy::reject(&root, &mut decoder);
-                document.config = Config::decode(&root, &mut decoder);
-                document.root = Some(root);
-                document.report(decoder.finish());
-            }
-            Err(errors) => {
-                for error in errors {
-                    let diagnostic = Diagnostic::error(Path::root(), error.message);
-                    document.problems.push(document.problem(error.span, diagnostic));
+    pub fn parse(name: &str, text: &str, variables: Variables<'_>) -> Self {
+        let mut document = Self::empty(name);
+        if let Some(root) = document.tree(text) {
+            document.decode(root, variables);
+        }
+        document
+    }
+
+    /// Reads the configuration under the key `config` of Helm values. Problems have their places in `text`.
+    pub fn parse_helm_values(name: &str, text: &str, variables: Variables<'_>) -> Self {
+        let mut document = Self::empty(name);
+        if let Some(root) = document.tree(text) {
+            match root.get("config") {
+                Some(config) => document.decode(config.clone(), variables),
+                None => {
+                    document.refuse(START, "no key `config`, under which Helm values hold a configuration");
                 }
             }
         }
@@ -65,22 +67,32 @@ impl Document {
     ///
     /// # Errors
     /// If the file cannot be read at all. A file that is too large or not UTF-8 is a problem of the document.
-    pub fn read(path: &FilePath, variables: &dyn Fn(&str) -> Option<String>) -> std::io::Result<Self> {
+    pub fn read(path: &FilePath, variables: Variables<'_>) -> io::Result<Self> {
         let name = path.display().to_string();
-        let size = fs::metadata(path)?.len();
-        let refuse = |message: String| {
-            let mut document = Self { name: name.clone(), root: None, config: None, problems: Vec::new() };
-            let start = Span { line: 1, column: 1 };
-            document.problems.push(document.problem(start, Diagnostic::error(Path::root(), message)));
-            document
-        };
-        if size > MAX_FILE_BYTES {
-            return Ok(refuse(format!("the file has {size} bytes; at most {MAX_FILE_BYTES} are read")));
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(Self::parse_bytes(&name, &bytes, variables))
+    }
+
+    /// Reads text that may not be UTF-8.
+    pub fn parse_bytes(name: &str, bytes: &[u8], variables: Variables<'_>) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::parse(name, text, variables),
+            // A text that was cut at the bound may end within a character.
+            Err(error) if bytes.len() as u64 > MAX_FILE_BYTES && error.error_len().is_none() => {
+                let mut document = Self::empty(name);
+                document.refuse(START, too_large());
+                document
+            }
+            Err(error) => {
+                let mut document = Self::empty(name);
+                let readable = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+                let line = readable.matches('\n').count() as u32 + 1;
+                let column = readable.rsplit('\n').next().map_or(0, |last| last.chars().count()) as u32 + 1;
+                document.refuse(Span { line, column }, "not UTF-8 from here on; save the file as UTF-8");
+                document
+            }
         }
-        Ok(match String::from_utf8(fs::read(path)?) {
-            Ok(text) => Self::parse(&name, &text, variables),
-            Err(error) => refuse(format!("not UTF-8 after byte {}", error.utf8_error().valid_up_to())),
-        })
     }
 
     /// The typed form; `None` if the text is no mapping at all. With errors reported it must not run:
@@ -89,36 +101,33 @@ impl Document {
         self.config.as_ref()
     }
 
+    /// The effective configuration as YAML text: defaults filled in, credentials masked.
+    /// Read again, it is the same configuration but for the credentials. `None` without a typed form.
+    pub fn effective_yaml(&self) -> Option<String> {
+        let value = serde_json::to_value(self.config.as_ref()?).ok()?;
+        Some(emit::yaml(&value))
+    }
+
     /// The SHA-256 of the effective configuration in hexadecimal digits: the same for every text with the
     /// same meaning, and another whenever a value differs, credentials included. `None` without a typed form.
     pub fn hash(&self) -> Option<String> {
         self.config.as_ref().map(Config::hash)
     }
 
-    /// Whether the file sets `path`, rather than a default.
+    /// Whether the file sets `path`, rather than a default or what is inherited.
     pub fn is_written(&self, path: &Path) -> bool {
-        let found = path.segments().iter().try_fold(self.root.as_ref(), |node, segment| {
-            let node = node?;
-            match segment {
-                Segment::Key(key) => node.get(key).map(Some),
-                Segment::Index(index) => node.items()?.get(*index).map(Some),
-            }
-        });
-        matches!(found, Some(Some(_)))
+        let walk = |node, segment| step(node, segment).map(|(_, found)| found);
+        self.written.as_ref().and_then(|root| path.segments().iter().try_fold(root, walk)).is_some()
     }
 
-    /// Adds the problems that other crates found, with their places. A problem at or below a place
-    /// that already has an error is left out: it follows from that error.
+    /// Adds the problems that other crates found, with their places. Left out are problems at or below a
+    /// place that already has an error, for they follow from it, and what was said of that place before.
     pub fn report(&mut self, diagnostics: Diagnostics) {
-        for diagnostic in diagnostics {
-            let follows = self.problems.iter().any(|known| {
-                known.diagnostic.severity == Severity::Error
-                    && !known.diagnostic.path.segments().is_empty()
-                    && known.diagnostic.path != diagnostic.path
-                    && diagnostic.path.segments().starts_with(known.diagnostic.path.segments())
-            });
-            if !follows {
-                let span = self.locate(&diagnostic.path);
+        let (errors, others): (Vec<_>, Vec<_>) =
+            diagnostics.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
+        for diagnostic in errors.into_iter().chain(others) {
+            let span = self.locate(&diagnostic.path);
+            if !self.problems.iter().any(|known| covers(known, &diagnostic, span)) {
                 self.problems.push(self.problem(span, diagnostic));
             }
         }
@@ -139,24 +148,51 @@ impl Document {
 
     /// The place of `path`, or of the nearest part of it that was written.
     pub fn locate(&self, path: &Path) -> Span {
-        let Some(mut node) = self.root.as_ref() else {
-            return Span { line: 1, column: 1 };
-        };
+        let Some(mut node) = self.root.as_ref() else { return START };
         let mut span = node.span;
         for segment in path.segments() {
-            let found = match segment {
-                Segment::Key(key) => node
-                    .entries()
-                    .and_then(|entries| entries.iter().find(|entry| entry.key == **key))
-                    .map(|entry| (entry.key_span, &entry.value)),
-                Segment::Index(index) => {
-                    node.items().and_then(|items| items.get(*index)).map(|item| (item.span, item))
-                }
-            };
-            let Some((found_span, found_node)) = found else { break };
-            (span, node) = (found_span, found_node);
+            let Some((found_span, found)) = step(node, segment) else { break };
+            (span, node) = (found_span, found);
         }
         span
+    }
+
+    fn empty(name: &str) -> Self {
+        Self { name: name.to_owned(), written: None, root: None, config: None, problems: Vec::new() }
+    }
+
+    /// Reads the text's tree, or reports why not.
+    fn tree(&mut self, text: &str) -> Option<Node> {
+        if text.len() as u64 > MAX_FILE_BYTES {
+            self.refuse(START, too_large());
+            return None;
+        }
+        match node::parse(text) {
+            Ok(root) => Some(root),
+            Err(errors) => {
+                for error in errors {
+                    self.refuse(error.span, error.message);
+                }
+                None
+            }
+        }
+    }
+
+    fn decode(&mut self, written: Node, variables: Variables<'_>) {
+        let mut decoder = Decoder::new(variables);
+        let is_current = legacy::reject(&written, &mut decoder);
+        let root = inherit::algorithms(&written);
+        self.config = Config::decode(&root, &mut decoder);
+        if let (Some(config), true) = (&self.config, is_current) {
+            check::check(config, &written, &mut decoder);
+        }
+        self.written = Some(written);
+        self.root = Some(root);
+        self.report(decoder.finish());
+    }
+
+    fn refuse(&mut self, span: Span, message: impl Into<String>) {
+        self.problems.push(self.problem(span, Diagnostic::error(Path::root(), message)));
     }
 
     fn problem(&self, span: Span, diagnostic: Diagnostic) -> Problem {
@@ -164,22 +200,29 @@ impl Document {
     }
 }
 
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Diagnostic { path, severity, message, help } = &self.diagnostic;
-        let severity = match severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::NotActive => "accepted, not active",
-        };
-        write!(f, "{}:{}:{}: {severity}: ", self.file, self.line, self.column)?;
-        if !path.segments().is_empty() {
-            write!(f, "{path}: ")?;
-        }
-        f.write_str(message)?;
-        if let Some(help) = help {
-            write!(f, " ({help})")?;
-        }
-        Ok(())
+/// Whether `diagnostic` adds nothing to `known`.
+fn covers(known: &Problem, diagnostic: &Diagnostic, span: Span) -> bool {
+    let (old, new) = (known.diagnostic.path.segments(), diagnostic.path.segments());
+    let is_error = known.diagnostic.severity == Severity::Error && !old.is_empty();
+    let is_below = new.len() > old.len() && new.starts_with(old);
+    let follows = is_error && (is_below || (new == old && diagnostic.severity != Severity::Error));
+    let is_inherited = (known.line, known.column) == (span.line, span.column)
+        && known.diagnostic.message == diagnostic.message;
+    follows || is_inherited
+}
+
+/// One step down a path.
+fn step<'n>(node: &'n Node, segment: &Segment) -> Option<(Span, &'n Node)> {
+    match segment {
+        Segment::Key(key) => node
+            .entries()?
+            .iter()
+            .find(|entry| entry.key == **key)
+            .map(|entry| (entry.key_span, &entry.value)),
+        Segment::Index(index) => node.items()?.get(*index).map(|item| (item.span, item)),
     }
+}
+
+fn too_large() -> String {
+    format!("larger than {MAX_FILE_BYTES} bytes, the most that is read")
 }

@@ -9,22 +9,27 @@
 //! assert_eq!(problem, "config.yaml:2:1: error: listeners: expected a list, found `7`");
 //! ```
 
+mod check;
 mod contract;
 mod contract_macro;
 mod decode;
 mod document;
+mod emit;
 mod fingerprint;
+mod inherit;
 mod legacy;
 mod node;
+mod problem;
 mod scalars;
 mod schema;
 mod suggest;
 
 pub use contract::*;
 pub use decode::{Contract, Decoder, Schemas};
-pub use document::{Document, MAX_FILE_BYTES, Problem};
+pub use document::{Document, MAX_FILE_BYTES, Variables};
 pub use fingerprint::Fingerprint;
 pub use node::{Entry, Node, Span, SyntaxError, Value, parse as parse_tree};
+pub use problem::Problem;
 pub use scalars::{Expanded, Opaque, TimeSpan, TokenCount};
 pub use schema::json_schema;
 pub use suggest::closest;

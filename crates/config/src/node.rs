@@ -1,6 +1,8 @@
 //! The spanned node tree: YAML (and so JSON) text as a tree that remembers where everything stood.
 
-use granit_parser::{Event, Parser, ScalarStyle};
+use std::collections::HashMap;
+
+use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
 /// A place in a text. Lines and columns count from one, in characters; offsets are in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,17 +66,20 @@ pub struct SyntaxError {
 struct Limits {
     nodes: usize,
     depth: usize,
+    key_bytes: usize,
+    errors: usize,
 }
 
-const LIMITS: Limits = Limits { nodes: 1_000_000, depth: 64 };
+const LIMITS: Limits = Limits { nodes: 1_000_000, depth: 64, key_bytes: 1024, errors: 100 };
 
 /// Parses one YAML document. An empty text is an empty mapping.
 ///
 /// # Errors
-/// Syntax errors, duplicate keys, unknown aliases, several documents, and trees that are too deep
-/// or (aliases expanded) too large; each with its place. Duplicate keys are all reported.
+/// Syntax errors, duplicate keys, unknown aliases and tags, several documents, and trees that are too
+/// deep or (aliases expanded) too large; each with its place. Errors that leave the rest of the text
+/// readable are all reported, up to a bound.
 pub fn parse(text: &str) -> Result<Node, Vec<SyntaxError>> {
-    let mut builder = Builder { errors: Vec::new(), anchors: Vec::new(), nodes: 0 };
+    let mut builder = Builder { errors: Vec::new(), anchors: HashMap::new(), nodes: 0 };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match builder.document(&mut Parser::new_from_str(text)) {
         Ok(node) if builder.errors.is_empty() => Ok(node),
@@ -88,7 +93,7 @@ pub fn parse(text: &str) -> Result<Node, Vec<SyntaxError>> {
 
 struct Builder {
     errors: Vec<SyntaxError>,
-    anchors: Vec<(usize, Node)>,
+    anchors: HashMap<usize, Node>,
     nodes: usize,
 }
 
@@ -113,6 +118,22 @@ impl Node {
     /// The items, if this is a list.
     pub fn items(&self) -> Option<&[Node]> {
         match &self.value {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        match &mut self.value {
+            Value::Map(entries) => {
+                entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn items_mut(&mut self) -> Option<&mut [Node]> {
+        match &mut self.value {
             Value::List(items) => Some(items),
             _ => None,
         }
@@ -193,25 +214,56 @@ impl Builder {
         self.count(1, span)?;
         let (value, anchor) = match event {
             Event::Alias(id) => return self.alias(id, span),
-            Event::Scalar(text, style, anchor, _tag) => (scalar(text.into_owned(), style), anchor),
-            Event::SequenceStart(_, anchor, _) => (self.list(source, depth)?, anchor),
-            Event::MappingStart(_, anchor, _) => (self.map(source, depth)?, anchor),
+            Event::Scalar(text, style, anchor, tag) => {
+                self.check_tag(tag.as_deref(), &["str", "int", "float", "bool", "null"], span)?;
+                let is_plain = matches!(style, ScalarStyle::Plain) && !is_core(tag.as_deref(), "str");
+                (scalar(text.into_owned(), is_plain), anchor)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), &["seq"], span)?;
+                (self.list(source, depth)?, anchor)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), &["map"], span)?;
+                (self.map(source, depth)?, anchor)
+            }
             _ => return Err(SyntaxError { span, message: "expected a value".into() }),
         };
         let node = Node { span, value };
         if anchor > 0 {
-            self.anchors.push((anchor, node.clone()));
+            self.count(node.size(), span)?;
+            self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
     }
 
+    /// Refuses tags that would change what a value means.
+    fn check_tag(&mut self, tag: Option<&Tag>, core: &[&str], span: Span) -> Result<(), SyntaxError> {
+        let is_known = tag.is_none_or(|tag| core.iter().any(|suffix| is_core(Some(tag), suffix)));
+        if is_known {
+            return Ok(());
+        }
+        let written = tag.map(ToString::to_string).unwrap_or_default();
+        self.error(span, format!("the tag `{written}` has no meaning here; leave it out"))
+    }
+
+    /// Reports an error after which reading can go on, unless there are too many.
+    fn error(&mut self, span: Span, message: String) -> Result<(), SyntaxError> {
+        let error = SyntaxError { span, message };
+        if self.errors.len() >= LIMITS.errors {
+            return Err(error);
+        }
+        self.errors.push(error);
+        Ok(())
+    }
+
     fn alias(&mut self, id: usize, span: Span) -> Result<Node, SyntaxError> {
-        let Some((_, anchored)) = self.anchors.iter().rev().find(|(anchor, _)| *anchor == id) else {
+        let Some(size) = self.anchors.get(&id).map(Node::size) else {
             return Err(SyntaxError { span, message: "an alias to a value that contains it".into() });
         };
-        let copy = anchored.clone();
-        self.count(copy.size(), span)?;
-        Ok(copy)
+        self.count(size, span)?;
+        let copy = self.anchors.get(&id).cloned();
+        Ok(copy.unwrap_or(Node { span, value: Value::Null }))
     }
 
     fn list(&mut self, source: &mut Source<'_>, depth: usize) -> Result<Value, SyntaxError> {
@@ -226,7 +278,7 @@ impl Builder {
 
     fn map(&mut self, source: &mut Source<'_>, depth: usize) -> Result<Value, SyntaxError> {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut first_line = std::collections::HashMap::new();
+        let mut first_line = HashMap::new();
         let mut merged: Vec<Entry> = Vec::new();
         loop {
             let (event, key_span) = next(source)?;
@@ -238,19 +290,23 @@ impl Builder {
             let value = self.node(source, event, span, depth + 1)?;
             let key = match key.value {
                 Value::Scalar { text, plain: true } if text == "<<" => {
-                    self.merge(value, &mut merged);
+                    self.merge(value, &mut merged)?;
                     continue;
                 }
                 Value::Scalar { text, .. } => text,
                 Value::Null => "null".into(),
                 _ => {
-                    self.errors.push(SyntaxError { span: key_span, message: "a key must be text".into() });
+                    self.error(key_span, "a key must be text".into())?;
                     continue;
                 }
             };
+            if key.len() > LIMITS.key_bytes {
+                self.error(key_span, format!("a key of more than {} bytes", LIMITS.key_bytes))?;
+                continue;
+            }
             if let Some(line) = first_line.insert(key.clone(), key_span.line) {
                 let message = format!("duplicate key `{key}`, first set on line {line}; keep one of them");
-                self.errors.push(SyntaxError { span: key_span, message });
+                self.error(key_span, message)?;
                 continue;
             }
             entries.push(Entry { key, key_span, value });
@@ -265,15 +321,13 @@ impl Builder {
     }
 
     /// YAML 1.1 merge keys: `<<: *defaults`, or a list of them, the first of which wins.
-    fn merge(&mut self, value: Node, merged: &mut Vec<Entry>) {
+    fn merge(&mut self, value: Node, merged: &mut Vec<Entry>) -> Result<(), SyntaxError> {
         match value.value {
             Value::Map(entries) => merged.extend(entries),
-            Value::List(items) => items.into_iter().for_each(|item| self.merge(item, merged)),
-            _ => self.errors.push(SyntaxError {
-                span: value.span,
-                message: "a merge key `<<` takes a mapping or a list of mappings".into(),
-            }),
+            Value::List(items) => items.into_iter().try_for_each(|item| self.merge(item, merged))?,
+            _ => self.error(value.span, "a merge key `<<` takes a mapping or a list of mappings".into())?,
         }
+        Ok(())
     }
 
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), SyntaxError> {
@@ -289,8 +343,11 @@ impl Builder {
     }
 }
 
-fn scalar(text: String, style: ScalarStyle) -> Value {
-    let plain = matches!(style, ScalarStyle::Plain);
+fn is_core(tag: Option<&Tag>, suffix: &str) -> bool {
+    tag.is_some_and(|tag| tag.handle() == "tag:yaml.org,2002:" && tag.suffix() == suffix)
+}
+
+fn scalar(text: String, plain: bool) -> Value {
     if plain && matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL") {
         return Value::Null;
     }

@@ -12,7 +12,8 @@ use crate::{
     node::{Node, Value},
 };
 
-/// A span of time: `300s`, `5m`, `1h30m`, `250ms`; a bare number means seconds.
+/// A span of time: `300s`, `5m`, `1h30m`, `250ms`; a bare number means seconds. Whole milliseconds,
+/// rounded up; ten years at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeSpan(pub Duration);
 
@@ -24,9 +25,9 @@ pub struct TokenCount(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Expanded(pub String);
 
-/// A value the contract does not look into.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(transparent)]
+/// A value the contract does not look into. Printed and serialised, it shows a mask in place of whatever
+/// stands under a key that names a credential.
+#[derive(Clone, PartialEq)]
 pub struct Opaque(pub serde_json::Value);
 
 // === impl TimeSpan
@@ -37,15 +38,24 @@ impl TimeSpan {
         Self(Duration::from_secs(seconds))
     }
 
+    /// Ten years: long enough for any setting, and safe to add to any clock.
+    const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
+
     fn parse(text: &str) -> Option<Self> {
-        if let Ok(seconds) = text.parse::<u64>() {
-            return Some(Self(Duration::from_secs(seconds)));
-        }
+        let text = text.trim();
+        let seconds = match text.parse::<u32>() {
+            Ok(seconds) => f64::from(seconds),
+            Err(_) => Self::sum_of_units(text)?,
+        };
+        let milliseconds = (seconds * 1000.0).ceil();
+        (milliseconds <= Self::LONGEST.as_millis() as f64)
+            .then(|| Self(Duration::from_millis(milliseconds as u64)))
+    }
+
+    /// The seconds of `1h30m` and the like.
+    fn sum_of_units(text: &str) -> Option<f64> {
         let mut total = 0.0;
-        let mut rest = text.trim();
-        if rest.is_empty() {
-            return None;
-        }
+        let mut rest = text;
         while !rest.is_empty() {
             let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
             let number: f64 = rest[..number_end].parse().ok()?;
@@ -62,7 +72,7 @@ impl TimeSpan {
                 };
             rest = &rest[unit_end..];
         }
-        Duration::try_from_secs_f64(total).ok().map(Self)
+        (!text.is_empty()).then_some(total)
     }
 }
 
@@ -88,7 +98,7 @@ impl Contract for TimeSpan {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let span = node.text().and_then(TimeSpan::parse);
         if span.is_none() {
-            decoder.mismatch("a time span such as `300s`, `5m` or `250ms`", node);
+            decoder.mismatch("a time span such as `300s`, `5m` or `250ms`, ten years at most", node);
         }
         span
     }
@@ -218,6 +228,11 @@ impl Contract for Secret {
 // === impl Opaque
 
 impl Opaque {
+    /// The value with masks in place of credentials.
+    pub fn masked(&self) -> serde_json::Value {
+        mask(&self.0)
+    }
+
     fn of(node: &Node) -> serde_json::Value {
         match &node.value {
             Value::Null => serde_json::Value::Null,
@@ -237,6 +252,42 @@ impl Opaque {
             },
         }
     }
+}
+
+impl fmt::Debug for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.masked().fmt(f)
+    }
+}
+
+impl Serialize for Opaque {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.masked().serialize(serializer)
+    }
+}
+
+fn mask(value: &serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Array(items) => items.iter().map(mask).collect(),
+        serde_json::Value::Object(entries) => entries
+            .iter()
+            .map(|(key, value)| {
+                let is_blank = value.is_null() || value.as_str().is_some_and(str::is_empty);
+                let is_secret = names_credential(key) && !is_blank;
+                (key.clone(), if is_secret { Secret::MASK.into() } else { mask(value) })
+            })
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// Whether a key names a credential: `api_key`, `X-Auth-Token`, `Authorization`, `dbPassword`. Names of
+/// headers (`auth_header`) and of environment variables (`api_key_env`) do not.
+pub(crate) fn names_credential(key: &str) -> bool {
+    let key = key.to_ascii_lowercase().replace(['-', ' '], "_");
+    let endings =
+        ["key", "token", "secret", "password", "passwd", "credential", "credentials", "authorization"];
+    endings.iter().any(|ending| key.ends_with(ending))
 }
 
 impl Contract for Opaque {

@@ -55,7 +55,8 @@ pub(crate) fn prose(doc: &str) -> String {
 
 /// "`a`, `b` or `c`".
 pub(crate) fn one_of(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    let shown = words.iter().filter(|word| !word.is_empty());
+    let quoted: Vec<String> = shown.map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => quoted.concat(),

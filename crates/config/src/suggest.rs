@@ -1,13 +1,20 @@
 //! "Did you mean": the nearest known name.
 
+/// Longer names than this get no suggestion.
+const LONGEST_NAME: usize = 64;
+
 /// The candidate nearest to `written`, if one is near enough: at most three edits and fewer than
 /// the name is long. Equal distances go to the first in alphabetical order.
 pub fn closest<'c>(written: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let limit = 3.min(written.chars().count().saturating_sub(1));
+    let length = written.chars().take(LONGEST_NAME + 1).count();
+    if length > LONGEST_NAME {
+        return None;
+    }
+    let limit = 3.min(length.saturating_sub(1));
     candidates
         .into_iter()
         .map(|candidate| (distance(&written.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(edits, _)| *edits <= limit)
+        .filter(|(edits, candidate)| *edits <= limit && !candidate.is_empty())
         .min()
         .map(|(_, candidate)| candidate)
 }

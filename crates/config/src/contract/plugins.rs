@@ -201,7 +201,7 @@ macro_rules! plugins {
                 vec![$(Self::schema_of(
                     $doc,
                     &[$word $(, $alias)*],
-                    <$payload as crate::decode::Contract>::schema(schemas),
+                    &<$payload as crate::decode::Contract>::schema(schemas),
                 ),)*]
             }
 
@@ -278,7 +278,24 @@ impl crate::decode::Contract for Plugin {
 }
 
 impl Plugin {
-    fn schema_of(doc: &str, words: &[&str], configuration: serde_json::Value) -> serde_json::Value {
+    /// Whether it is on. A type without the key `enabled` is on by being there.
+    pub const fn is_enabled(&self) -> bool {
+        match self {
+            Self::FastResponse(_) | Self::HeaderMutation(_) | Self::RequestParams(_) => true,
+            Self::Hallucination(plugin) => plugin.enabled,
+            Self::ImageGen(plugin) => plugin.enabled,
+            Self::Memory(plugin) => plugin.enabled,
+            Self::Rag(plugin) => plugin.enabled,
+            Self::ResponseJailbreak(plugin) => plugin.enabled,
+            Self::RouterReplay(plugin) => plugin.enabled,
+            Self::SemanticCache(plugin) => plugin.enabled,
+            Self::SystemPrompt(plugin) => plugin.enabled,
+            Self::ToolSelection(plugin) => plugin.enabled,
+            Self::Tools(plugin) => plugin.enabled,
+        }
+    }
+
+    fn schema_of(doc: &str, words: &[&str], configuration: &serde_json::Value) -> serde_json::Value {
         serde_json::json!({
             "type": "object",
             "description": doc.trim(),

@@ -1,0 +1,94 @@
+//! Listeners, and the other addresses the process binds.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use vsr_types::{Diagnostic, Path};
+
+use crate::{
+    contract::{Config, Listener},
+    decode::Decoder,
+};
+
+use super::ranges::Ranges;
+
+pub(super) fn check(config: &Config, decoder: &mut Decoder<'_>) {
+    let list = Path::keys("listeners");
+    for (index, listener) in config.listeners.iter().enumerate() {
+        self::listener(listener, &list.index(index), decoder);
+    }
+    names(config, &list, decoder);
+    addresses(config, &list, decoder);
+}
+
+fn listener(listener: &Listener, place: &Path, decoder: &mut Decoder<'_>) {
+    Ranges::of(place.clone(), decoder).positive("timeout", listener.timeout);
+    let limits = &listener.limits;
+    Ranges::of(place.key("limits"), decoder)
+        .at_least_one("max_body_bytes", limits.max_body_bytes)
+        .at_least_one("max_connections", limits.max_connections)
+        .positive("header_timeout", limits.header_timeout)
+        .positive("idle_timeout", limits.idle_timeout)
+        .at_least_one("max_streams", limits.max_streams);
+    for (index, key) in listener.api_keys.iter().enumerate() {
+        if key.expose().trim().is_empty() {
+            let place = place.key("api_keys").index(index);
+            decoder
+                .push(Diagnostic::error(place, "an empty key would let everybody in; remove it or fill it"));
+        }
+    }
+    for (index, peers) in listener.trusted_peers.iter().enumerate() {
+        if !is_address_range(peers) {
+            let place = place.key("trusted_peers").index(index);
+            let message = format!("`{}` is no address range", peers.0);
+            decoder.push(Diagnostic::error(place, message).help("write 10.0.0.0/8, fd00::/8 or 192.0.2.7"));
+        }
+    }
+}
+
+/// An address, or a CIDR range of addresses.
+fn is_address_range(text: &str) -> bool {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    bits.is_none_or(|bits| {
+        bits.bytes().all(|byte| byte.is_ascii_digit()) && bits.parse::<u8>().is_ok_and(|bits| bits <= most)
+    })
+}
+
+fn names(config: &Config, list: &Path, decoder: &mut Decoder<'_>) {
+    let mut first = HashMap::new();
+    for (index, listener) in config.listeners.iter().enumerate() {
+        if listener.name.is_empty() {
+            continue;
+        }
+        if let Some(earlier) = first.insert(listener.name.as_str(), index) {
+            let message = format!("the name `{}` is used already by {}", listener.name, list.index(earlier));
+            decoder.push(Diagnostic::error(list.index(index).key("name"), message));
+        }
+    }
+}
+
+/// Everything the process binds, each at an address of its own. Port 0 is any free port.
+fn addresses(config: &Config, list: &Path, decoder: &mut Decoder<'_>) {
+    let services = &config.global.services;
+    let mut bound: Vec<(Path, &str, u16)> = config
+        .listeners
+        .iter()
+        .enumerate()
+        .map(|(index, listener)| (list.index(index), &*listener.address, listener.port))
+        .collect();
+    bound.push((Path::keys("global.services.api"), &services.api.address, services.api.port));
+    let metrics = &services.observability.metrics;
+    if metrics.enabled {
+        bound.push((Path::keys("global.services.observability.metrics"), &metrics.address, metrics.port));
+    }
+    let mut first: HashMap<(&str, u16), &Path> = HashMap::new();
+    for (place, address, port) in bound.iter().filter(|(_, _, port)| *port != 0) {
+        if let Some(earlier) = first.get(&(*address, *port)) {
+            let message = format!("{address}:{port} is bound already by {earlier}");
+            decoder.push(Diagnostic::error(place.key("port"), message).help("give each its own port"));
+        } else {
+            first.insert((address, *port), place);
+        }
+    }
+}
