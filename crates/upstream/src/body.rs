@@ -20,6 +20,9 @@ use crate::{
     timer::{Timer, after},
 };
 
+/// An announced length makes us reserve this much, at most, before the bytes are there.
+const MAX_TRUSTED_LENGTH: usize = 1 << 20;
+
 /// The body of a [`Response`](crate::Response).
 ///
 /// Nothing is read from the server beyond one buffer until the body is polled, so a slow reader slows the server. When the
@@ -91,7 +94,8 @@ impl Body {
         if self.is_end_stream() {
             return Ok(first);
         }
-        let mut collected = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0).max(first.len()));
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+        let mut collected = BytesMut::with_capacity(announced.min(MAX_TRUSTED_LENGTH).max(first.len()));
         collected.extend_from_slice(&first);
         while let Some(data) = self.frame().await.transpose()? {
             if collected.len() + data.len() > max_bytes {
@@ -155,6 +159,7 @@ impl Body {
     fn finish(&mut self) {
         if let Some(open) = self.open.take()
             && open.reusable
+            && open.connection.is_request_out()
         {
             open.pool.check_in(open.connection);
         }

@@ -6,6 +6,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri, header};
+use http_body::Body as _;
 use http_body_util::Full;
 use hyper::{body::Incoming, client::conn::TrySendError};
 use tokio::time::Instant;
@@ -156,7 +157,7 @@ impl Client {
         connect: Option<Duration>,
     ) -> Result<Response, Failure> {
         let started = Instant::now();
-        let written_before = connection.meter.written_bytes();
+        let written_before = connection.begin_request(outgoing.body().size_hint().lower());
         let mut timer = Timer::default();
         let outcome = {
             let mut response = pin!(connection.sender.try_send_request(outgoing));

@@ -79,12 +79,12 @@ impl Connector {
             .handshake::<_, Full<Bytes>>(TokioIo::new(transport))
             .await
             .map_err(|error| Error::new(ErrorKind::Connect, endpoint.authority(), error.to_string()))?;
-        tokio::spawn(async move {
+        let driver = tokio::spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(%error, "upstream connection ended");
             }
         });
-        Ok(Connection::new(Arc::clone(endpoint), sender, meter))
+        Ok(Connection::new(Arc::clone(endpoint), sender, meter, driver.abort_handle()))
     }
 }
 

@@ -1,21 +1,31 @@
 //! The HTTP client of the data plane and of everything that calls out: pooled connections, TLS, name resolution, time
 //! limits and address rules. It knows nothing of who calls it.
 //!
-//! ```no_run
-//! # use std::sync::Arc;
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! ```
+//! use std::sync::Arc;
 //! use vsr_upstream::{Client, ClientConfig, Endpoint, Request, Timeouts};
 //!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let url = format!("http://{}", listener.local_addr()?);
+//! # std::thread::spawn(move || -> std::io::Result<()> {
+//! #     use std::io::{Read, Write};
+//! #     let (mut stream, _) = listener.accept()?;
+//! #     let _ = stream.read(&mut [0; 4096])?;
+//! #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+//! # });
 //! let client = Client::new(&ClientConfig::default());
 //! let request = Request {
 //!     method: http::Method::GET,
-//!     endpoint: Arc::new(Endpoint::parse("http://127.0.0.1:8000")?),
+//!     endpoint: Arc::new(Endpoint::parse(&url)?),
 //!     path_and_query: "/v1/models".parse()?,
 //!     headers: http::HeaderMap::new(),
 //!     body: bytes::Bytes::new(),
 //! };
 //! let response = client.send(request, &Timeouts::default()).await?;
-//! println!("{}: {} bytes", response.status, response.body.collect(1 << 20).await?.len());
+//! assert_eq!(response.status, 200);
+//! assert_eq!(response.body.collect(1 << 20).await?, "{}");
 //! # Ok(())
 //! # }
 //! ```

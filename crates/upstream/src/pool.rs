@@ -9,17 +9,21 @@ use std::{
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{runtime::Handle, task::AbortHandle, time::Instant};
 
 use crate::{ClientConfig, Endpoint, timer::after, transport::Meter};
 
-/// An open connection, idle or lent to one exchange. Dropping it closes it.
+/// An open connection, idle or lent to one exchange. Dropping it closes it at once, whatever its driver is at: a server
+/// that answers early and reads no more would otherwise hold the rest of the request in memory for as long as it likes.
 pub(crate) struct Connection {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) sender: SendRequest<Full<Bytes>>,
     pub(crate) meter: Arc<Meter>,
     /// How long the server said it keeps the connection open while idle.
     pub(crate) server_keeps_open: Option<Duration>,
+    driver: AbortHandle,
+    /// What the meter reads at least once the current request's body is out.
+    request_end: u64,
 }
 
 /// The idle connections. No lock is held across an await, and none while the network is touched.
@@ -46,8 +50,32 @@ struct Entry {
 // === impl Connection ===
 
 impl Connection {
-    pub(crate) fn new(endpoint: Arc<Endpoint>, sender: SendRequest<Full<Bytes>>, meter: Arc<Meter>) -> Self {
-        Self { endpoint, sender, meter, server_keeps_open: None }
+    pub(crate) fn new(
+        endpoint: Arc<Endpoint>,
+        sender: SendRequest<Full<Bytes>>,
+        meter: Arc<Meter>,
+        driver: AbortHandle,
+    ) -> Self {
+        Self { endpoint, sender, meter, server_keeps_open: None, driver, request_end: 0 }
+    }
+
+    /// Notes that a request with a body of so many bytes is about to be written; returns the meter's reading before it.
+    pub(crate) fn begin_request(&mut self, body_bytes: u64) -> u64 {
+        let before = self.meter.written_bytes();
+        self.request_end = before + body_bytes;
+        before
+    }
+
+    /// True when the network has taken the current request's body: a connection on which an early answer overtook it
+    /// cannot serve another request.
+    pub(crate) fn is_request_out(&self) -> bool {
+        self.meter.written_bytes() >= self.request_end
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
     }
 }
 

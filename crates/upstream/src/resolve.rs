@@ -2,7 +2,7 @@
 //!
 //! Every client has a resolver of its own, made when it first meets a name. The resolver's sockets and tasks belong to the
 //! runtime that polls the lookup; a resolver shared between the runtimes of several threads would leave its connections
-//! to name servers in whichever runtime asked first, and die with it.
+//! to name servers in whichever runtime asked first, and die with it. `/etc/resolv.conf` and `/etc/hosts` are read then, once.
 
 use std::{
     collections::HashSet,
@@ -12,9 +12,13 @@ use std::{
 };
 
 use hickory_resolver::{
-    TokioResolver,
-    config::{NameServerConfig, ResolverConfig, ResolverOpts},
+    Hosts, TokioResolver,
+    config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
     net::{NetError, runtime::TokioRuntimeProvider},
+    proto::{
+        op::Query,
+        rr::{Name, RecordType},
+    },
 };
 
 use crate::{AddressPolicy, Endpoint, Error, ErrorKind, endpoint::Host};
@@ -34,12 +38,18 @@ const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(10);
 pub(crate) struct Resolver {
     name_servers: Option<Vec<SocketAddr>>,
     policy: AddressPolicy,
-    lookup: OnceLock<Result<TokioResolver, String>>,
+    sources: OnceLock<Result<Sources, String>>,
+}
+
+/// Where addresses come from, in this order.
+struct Sources {
+    hosts: Hosts,
+    name_servers: TokioResolver,
 }
 
 impl Resolver {
     pub(crate) fn new(name_servers: Option<Vec<SocketAddr>>, policy: AddressPolicy) -> Self {
-        Self { name_servers, policy, lookup: OnceLock::new() }
+        Self { name_servers, policy, sources: OnceLock::new() }
     }
 
     /// The addresses to dial, permitted by the policy, IPv6 and IPv4 in turn, at least one.
@@ -63,14 +73,44 @@ impl Resolver {
     }
 
     async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, String> {
-        let resolver = self.lookup.get_or_init(|| build(self.name_servers.as_deref())).as_ref()?;
-        match resolver.lookup_ip(name).await {
-            Ok(found) => {
-                let addresses: Vec<IpAddr> = found.iter().collect();
-                if addresses.is_empty() { Err("the name has no address".to_owned()) } else { Ok(addresses) }
-            }
-            Err(error) => Err(describe(&error)),
+        let sources = self.sources.get_or_init(|| Sources::read(self.name_servers.as_deref())).as_ref()?;
+        let listed = sources.listed_in_hosts(name);
+        if !listed.is_empty() {
+            return Ok(listed);
         }
+        let found = sources.name_servers.lookup_ip(name).await.map_err(|error| describe(&error))?;
+        let addresses: Vec<IpAddr> = found.iter().collect();
+        if addresses.is_empty() { Err("the name has no address".to_owned()) } else { Ok(addresses) }
+    }
+}
+
+impl Sources {
+    fn read(name_servers: Option<&[SocketAddr]>) -> Result<Self, String> {
+        let (mut config, mut options) = system_config();
+        if let Some(servers) = name_servers {
+            let (domain, search, _) = config.into_parts();
+            config = ResolverConfig::from_parts(domain, search, servers.iter().map(name_server).collect());
+        }
+        options.use_hosts_file = ResolveHosts::Never;
+        options.timeout = options.timeout.min(MAX_QUERY_WAIT);
+        options.cache_size = MAX_CACHED_NAMES;
+        options.positive_max_ttl = Some(MAX_POSITIVE_TTL);
+        options.negative_max_ttl = Some(MAX_NEGATIVE_TTL);
+        let name_servers = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+            .with_options(options)
+            .build()
+            .map_err(|error| format!("the resolver could not be set up: {error}"))?;
+        Ok(Self { hosts: Hosts::from_system().unwrap_or_default(), name_servers })
+    }
+
+    /// The addresses that `/etc/hosts` gives. A name listed there with one family only is not asked for the other: no
+    /// name server need be in reach for it.
+    fn listed_in_hosts(&self, name: &str) -> Vec<IpAddr> {
+        let Ok(name) = Name::from_ascii(name) else { return Vec::new() };
+        let found = [RecordType::AAAA, RecordType::A]
+            .map(|kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind)));
+        let records = found.iter().flatten().flat_map(|lookup| lookup.answers());
+        records.filter_map(|record| record.data.ip_addr()).collect()
     }
 }
 
@@ -82,22 +122,6 @@ fn describe(error: &NetError) -> String {
     } else {
         format!("the name servers gave no answer: {error}")
     }
-}
-
-fn build(name_servers: Option<&[SocketAddr]>) -> Result<TokioResolver, String> {
-    let (mut config, mut options) = system_config();
-    if let Some(servers) = name_servers {
-        let (domain, search, _) = config.into_parts();
-        config = ResolverConfig::from_parts(domain, search, servers.iter().map(name_server).collect());
-    }
-    options.timeout = options.timeout.min(MAX_QUERY_WAIT);
-    options.cache_size = MAX_CACHED_NAMES;
-    options.positive_max_ttl = Some(MAX_POSITIVE_TTL);
-    options.negative_max_ttl = Some(MAX_NEGATIVE_TTL);
-    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        .with_options(options)
-        .build()
-        .map_err(|error| format!("the resolver could not be set up: {error}"))
 }
 
 /// What `/etc/resolv.conf` says; without a usable one, a name server on this host, as the C library assumes.

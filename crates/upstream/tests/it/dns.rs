@@ -173,6 +173,23 @@ async fn localhost_is_this_host_without_asking_anyone_and_either_family_serves()
 }
 
 #[tokio::test]
+async fn a_name_in_the_hosts_file_needs_no_name_server() {
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let mut listed =
+        hosts.lines().filter_map(|line| line.trim().strip_prefix("127.0.0.1")?.split_whitespace().next());
+    let Some(name) = listed.rfind(|name| !name.ends_with("localhost")) else {
+        println!("skipped: /etc/hosts lists no name of its own for 127.0.0.1");
+        return;
+    };
+    let server = Server::start().await;
+    let names = NameServer::start(Vec::new()).await;
+    let (client, endpoint) = (names.client(), named(name, server.port()));
+    let (response, _peer) = tokio::join!(client.send(get(&endpoint), &PATIENT), server.answer(OK));
+    assert_eq!(response.unwrap().status, 200);
+    assert_eq!(names.asked(), 0);
+}
+
+#[tokio::test]
 async fn an_address_that_refuses_gives_way_to_the_next() {
     let server = Server::start_on("127.0.0.1:0").await;
     let names =

@@ -5,7 +5,7 @@ use std::{task::Poll, time::Duration};
 use http_body::Body as _;
 use vsr_upstream::{Body, ErrorKind};
 
-use crate::server::{PATIENT, Peer, Server, client, get};
+use crate::server::{PATIENT, Peer, Server, client, get, post};
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
@@ -153,4 +153,20 @@ async fn a_body_knows_its_announced_size_and_its_end() {
     assert_eq!(body.frame().await.unwrap().unwrap(), "data");
     assert!(body.is_end_stream());
     assert_eq!(body.size_hint().exact(), Some(0));
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_wait_for_the_request_is_delivered_and_ends_the_upload() {
+    let (server, client) = (Server::start().await, client());
+    let (response, mut peer) =
+        tokio::join!(client.send(post(&server.endpoint, vec![0; 32 << 20]), &PATIENT), async {
+            let mut peer = server.accept().await;
+            peer.write("HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno").await;
+            peer
+        });
+    let response = response.unwrap();
+    assert_eq!(response.status, 413);
+    assert_eq!(response.body.collect(2).await.unwrap(), "no");
+    assert_eq!(client.idle_connections(), 0);
+    peer.closed().await;
 }
