@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use vsr_protocol::openai_chat::{FinishReason, StreamEnd, StreamObserver, StreamOptions};
+use vsr_protocol::openai_chat::{
+    Completion, FinishReason, StreamEnd, StreamObserver, StreamOptions, read_usage,
+};
 use vsr_types::Usage;
 
 use crate::sse::cut;
@@ -251,4 +253,15 @@ proptest! {
         let single: Vec<Bytes> = stream.iter().map(|&byte| Bytes::copy_from_slice(&[byte])).collect();
         prop_assert_eq!(&observe(&single, options), &whole);
     }
+}
+
+#[test]
+fn an_answer_of_the_routers_own_is_a_complete_stream() {
+    let answer = Completion { id: "chatcmpl-1", model: "auto", created_seconds: 7, content: "no\n\"way\"" };
+    let seen = observe(&[answer.to_events(true)], FORWARD);
+    assert_eq!((seen.end, seen.usage, seen.has_content), (StreamEnd::Complete, Some(Usage::default()), true));
+    assert_eq!(read_usage(&answer.to_body()), Some(Usage::default()));
+    // Without usage wanted there is no usage chunk to drop.
+    let without = answer.to_events(false);
+    assert_eq!(observe(std::slice::from_ref(&without), DROP_USAGE).forwarded.as_bytes(), without);
 }
