@@ -89,7 +89,9 @@ impl Endpoint {
     pub fn parse_with_path(url: &str) -> Result<(Self, String), Error> {
         let (scheme, rest) = split_scheme(url)?;
         let (authority, path) = rest.find(['/', '?', '#']).map_or((rest, ""), |at| rest.split_at(at));
-        let endpoint = Self::from_authority(scheme, authority)?;
+        // An unescaped slash in a password puts the rest of it, and the @, in the path: then nothing may be shown.
+        let endpoint = Self::from_authority(scheme, authority)
+            .map_err(|error| if path.contains('@') { holds_credentials() } else { error })?;
         let path = path.trim_end_matches('/');
         if path.contains(['?', '#']) {
             return Err(invalid(
@@ -109,7 +111,7 @@ impl Endpoint {
     /// Parses `host[:port]`; an IPv6 address stands in brackets.
     pub fn from_authority(scheme: Scheme, authority: &str) -> Result<Self, Error> {
         if authority.contains('@') {
-            return Err(invalid("url", "holds credentials; pass them in a header instead"));
+            return Err(holds_credentials());
         }
         let (host, port) = split_port(authority)?;
         let port = match port {
@@ -136,7 +138,7 @@ impl Endpoint {
         self.port
     }
 
-    /// `host:port`, always with the port; an IPv6 address is in brackets.
+    /// `host:port`, always with the port and without a name's trailing dot; an IPv6 address is in brackets.
     pub fn authority(&self) -> &str {
         &self.authority
     }
@@ -172,7 +174,10 @@ impl Hash for Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme.as_str(), self.authority)
+        match &self.host {
+            Host::Name(name) => write!(f, "{}://{name}:{}", self.scheme.as_str(), self.port),
+            Host::Ip(_) => write!(f, "{}://{}", self.scheme.as_str(), self.authority),
+        }
     }
 }
 
@@ -261,6 +266,10 @@ fn parse_port(host: &str, digits: &str) -> Result<u16, Error> {
         }
     }
     Err(invalid(show(host), "needs a port between 1 and 65535 after the colon"))
+}
+
+fn holds_credentials() -> Error {
+    invalid("url", "holds credentials; pass them in a header instead")
 }
 
 fn invalid(target: impl Into<String>, reason: &str) -> Error {

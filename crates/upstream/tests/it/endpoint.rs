@@ -58,6 +58,8 @@ fn what_is_no_endpoint_is_refused_with_the_reason() {
         ("http://backend:65536", "needs a port between 1 and 65535"),
         ("http://backend:+80", "needs a port between 1 and 65535"),
         ("http://user:hunter2@backend", "holds credentials"),
+        ("http://user:hunter2/slash@backend", "holds credentials"),
+        ("http://user:hunter2:/@backend", "holds credentials"),
         ("http://::1:80", "put an IPv6 address in brackets"),
         ("http://[::1", "put an IPv6 address in brackets"),
         ("http://[fe80::1%25eth0]", "is not an IPv6 address"),
