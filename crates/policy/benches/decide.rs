@@ -1,6 +1,7 @@
 //! The decision step: 100 decisions of 5 conditions.
 
 #![expect(missing_docs, reason = "criterion's macros declare items without documentation")]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up must stop")]
 
 use std::fmt::Write as _;
 

@@ -133,7 +133,7 @@ impl RuleExplanation {
             },
             Rule::Not(inner) => RuleKind::Not { conditions: each(std::slice::from_ref(&**inner)) },
         };
-        let state = rule.state(evidence, reading);
+        let state = rule.state(evidence);
         let holds = state == RuleState::Matched;
         Self { kind, state, confidence: holds.then(|| rule.confidence(evidence, reading)).flatten() }
     }

@@ -25,6 +25,9 @@ pub(crate) fn used<'r>(
 pub(crate) fn depends_on_roles(atom: AtomId, projections: &Projections, atoms: &AtomTable) -> bool {
     let mut walk = Walk::new(projections, atoms);
     walk.atom(atom);
+    if walk.used.contains(SignalFamily::Complexity) {
+        projections.composers.iter().for_each(|composer| walk.rule(&composer.rule));
+    }
     walk.used.contains(SignalFamily::Authz)
 }
 

@@ -4,7 +4,7 @@ use vsr_types::{AtomId, AtomTable, Evidence};
 
 use crate::{
     Policy, families,
-    rules::{Leaf, Rule, RuleState},
+    rules::{Leaf, RuleState},
 };
 
 // === impl Policy
@@ -27,33 +27,10 @@ impl Policy {
             leaf.atoms().any(|atom| families::depends_on_roles(atom, self.projections(), atoms))
         };
         let state = |leaf: &Leaf| {
-            if depends_on_roles(leaf) { leaf.state(evidence, self.reading) } else { RuleState::Unavailable }
+            if depends_on_roles(leaf) { leaf.state(evidence) } else { RuleState::Unavailable }
         };
         self.decisions
             .get(index)
-            .is_some_and(|decision| state_by(&decision.rule, &state) != RuleState::NotMatched)
-    }
-}
-
-/// Whether the tree holds if its leaves are as `leaf_state` says.
-fn state_by(rule: &Rule, leaf_state: &dyn Fn(&Leaf) -> RuleState) -> RuleState {
-    let all = |rules: &[Rule], dominant: RuleState| {
-        let mut outcome = dominant.negated();
-        for rule in rules {
-            match state_by(rule, leaf_state) {
-                state if state == dominant => return dominant,
-                RuleState::Unavailable => outcome = RuleState::Unavailable,
-                _ => {}
-            }
-        }
-        outcome
-    };
-    match rule {
-        Rule::Always => RuleState::Matched,
-        Rule::Never => RuleState::NotMatched,
-        Rule::Leaf(leaf) => leaf_state(leaf),
-        Rule::All(rules) => all(rules, RuleState::NotMatched),
-        Rule::Any(rules) => all(rules, RuleState::Matched),
-        Rule::Not(rule) => state_by(rule, leaf_state).negated(),
+            .is_some_and(|decision| decision.rule.state_by(&state) != RuleState::NotMatched)
     }
 }

@@ -129,7 +129,7 @@ impl Policy {
     }
 
     fn outcome(&self, decision: &Decision, evidence: &Evidence) -> DecisionOutcome {
-        match self.program.state(decision.gate, evidence, self.reading) {
+        match self.program.state(decision.gate, evidence) {
             RuleState::Matched => {
                 let confidence = decision.rule.confidence(evidence, self.reading).unwrap_or(0.0);
                 // Adding zero makes -0 equal to 0 in a total order.

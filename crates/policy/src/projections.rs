@@ -61,7 +61,7 @@ impl Projections {
         let mut trace = ProjectionTrace::default();
         trace.partitions.extend(self.partitions.iter().filter_map(|it| it.apply(evidence, reading)));
         for composer in &self.composers {
-            composer.apply(evidence, reading);
+            composer.apply(evidence);
         }
         if let Some(limit) = embedding_top_k {
             self.keep_top_embeddings(evidence, limit);

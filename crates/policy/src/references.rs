@@ -102,6 +102,12 @@ impl<'c> References<'c> {
         self.atoms.names(family).filter(move |name| want == Want::Value || is_matchable(family, name))
     }
 
+    /// The knowledge bases that have metrics, in lower case.
+    pub(crate) fn knowledge_bases(self) -> impl Iterator<Item = &'c str> {
+        let metrics = self.atoms.names(SignalFamily::Kb).filter_map(|name| name.strip_prefix(METRIC_PREFIX));
+        metrics.filter_map(|metric| metric.rsplit_once(':')).map(|(kb, _)| kb)
+    }
+
     fn unknown(self, family: SignalFamily, name: &str, want: Want, path: &Path) -> Diagnostic {
         if self.is_bare_complexity(family, name) {
             let problem = Diagnostic::error(

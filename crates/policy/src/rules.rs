@@ -74,14 +74,19 @@ impl RuleState {
 
 impl Rule {
     /// Whether the tree holds.
-    pub(crate) fn state(&self, evidence: &Evidence, reading: Reading) -> RuleState {
+    pub(crate) fn state(&self, evidence: &Evidence) -> RuleState {
+        self.state_by(&|leaf| leaf.state(evidence))
+    }
+
+    /// Whether the tree holds if its leaves are as `leaf_state` says.
+    pub(crate) fn state_by(&self, leaf_state: &impl Fn(&Leaf) -> RuleState) -> RuleState {
         match self {
             Rule::Always => RuleState::Matched,
             Rule::Never => RuleState::NotMatched,
-            Rule::Leaf(leaf) => leaf.state(evidence, reading),
-            Rule::All(rules) => dominated(rules, RuleState::NotMatched, evidence, reading),
-            Rule::Any(rules) => dominated(rules, RuleState::Matched, evidence, reading),
-            Rule::Not(rule) => rule.state(evidence, reading).negated(),
+            Rule::Leaf(leaf) => leaf_state(leaf),
+            Rule::All(rules) => dominated(rules, RuleState::NotMatched, leaf_state),
+            Rule::Any(rules) => dominated(rules, RuleState::Matched, leaf_state),
+            Rule::Not(rule) => rule.state_by(leaf_state).negated(),
         }
     }
 
@@ -105,7 +110,7 @@ impl Rule {
     pub(crate) fn collect_atoms(&self, evidence: &Evidence, reading: Reading, into: &mut Vec<AtomId>) {
         match self {
             Rule::Always | Rule::Never | Rule::Not(_) => {}
-            Rule::Leaf(leaf) => into.push(leaf.deciding_atom(evidence, reading)),
+            Rule::Leaf(leaf) => into.push(leaf.deciding_atom(evidence)),
             Rule::All(rules) => rules.iter().for_each(|rule| rule.collect_atoms(evidence, reading, into)),
             Rule::Any(rules) => {
                 if let Some((branch, _)) = best(rules, evidence, reading) {
@@ -130,7 +135,7 @@ impl Rule {
 pub(crate) fn best(rules: &[Rule], evidence: &Evidence, reading: Reading) -> Option<(usize, Option<f64>)> {
     let mut best: Option<(usize, Option<f64>)> = None;
     for (branch, rule) in rules.iter().enumerate() {
-        if rule.state(evidence, reading) != RuleState::Matched {
+        if rule.state(evidence) != RuleState::Matched {
             continue;
         }
         let confidence = rule.confidence(evidence, reading);
@@ -142,10 +147,10 @@ pub(crate) fn best(rules: &[Rule], evidence: &Evidence, reading: Reading) -> Opt
 }
 
 /// AND (dominated by false) or OR (dominated by true).
-fn dominated(rules: &[Rule], dominant: RuleState, evidence: &Evidence, reading: Reading) -> RuleState {
+fn dominated(rules: &[Rule], dominant: RuleState, leaf_state: &impl Fn(&Leaf) -> RuleState) -> RuleState {
     let mut outcome = dominant.negated();
     for rule in rules {
-        match rule.state(evidence, reading) {
+        match rule.state_by(leaf_state) {
             state if state == dominant => return dominant,
             RuleState::Unavailable => outcome = RuleState::Unavailable,
             _ => {}

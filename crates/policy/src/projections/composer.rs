@@ -40,13 +40,13 @@ impl Composer {
     }
 
     /// Drops what the rule emitted if the condition does not hold.
-    pub(crate) fn apply(&self, evidence: &mut Evidence, reading: Reading) {
+    pub(crate) fn apply(&self, evidence: &mut Evidence) {
         let is_open =
             |evidence: &Evidence, id: AtomId| evidence.is_matched(id) || evidence.is_unavailable(id);
         if !self.levels.iter().any(|id| is_open(evidence, *id)) {
             return;
         }
-        match self.rule.state(evidence, reading) {
+        match self.rule.state(evidence) {
             RuleState::Matched => {}
             RuleState::NotMatched => {
                 for id in self.levels.iter().copied().filter(|id| is_open(evidence, *id)).collect::<Vec<_>>()

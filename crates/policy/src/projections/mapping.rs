@@ -42,16 +42,12 @@ impl Mapping {
             diagnostics.error(path.key("name"), "a mapping needs a name");
         }
         let is_multi_emit = written.method == MappingMethod::MultiEmit;
-        let fewest = if is_multi_emit { 2 } else { 1 };
-        if written.outputs.len() < fewest {
-            diagnostics.error(
-                path.key("outputs"),
-                format!(
-                    "{} needs at least {fewest} outputs, found {}",
-                    written.method.as_str(),
-                    written.outputs.len()
-                ),
-            );
+        match written.outputs.len() {
+            0 => diagnostics.error(path.key("outputs"), "a mapping needs outputs"),
+            1 if is_multi_emit => {
+                diagnostics.error(path.key("outputs"), "multi_emit needs at least 2 outputs, found 1");
+            }
+            _ => {}
         }
         let outputs = written.outputs.iter().enumerate().filter_map(|(index, output)| {
             let place = path.key("outputs").index(index);

@@ -245,29 +245,24 @@ impl<'c> Compiler<'c> {
 
     fn source(&self, input: &ScoreInput, path: &Path, diagnostics: &mut Diagnostics) -> Option<Source> {
         let is_metric = word(&input.kind) == "kb_metric";
-        let unused = [
-            ("name", is_metric && input.name.is_some()),
-            ("kb", !is_metric && input.kb.is_some()),
-            ("metric", !is_metric && input.metric.is_some()),
-        ];
-        for (key, _) in unused.into_iter().filter(|(_, is_unused)| *is_unused) {
-            diagnostics
-                .warning(path.key(key), format!("`{key}` means nothing for type {}", word(&input.kind)));
-        }
         let source =
             if is_metric { self.metric(input, path) } else { self.evidence(input, path, diagnostics) };
         let source = source.map_err(|problem| diagnostics.push(problem)).ok()?;
-        if !matches!(source, Source::Binary { .. } | Source::Never { .. }) {
-            for (key, _) in
-                [("match", input.matched), ("miss", input.miss)].into_iter().filter(|it| it.1.is_some())
-            {
-                diagnostics.push(
-                    Diagnostic::warning(
-                        path.key(key),
-                        format!("`{key}` does nothing with this value_source"),
-                    )
-                    .help("it belongs to `value_source: binary`"),
-                );
+        let mut unused = |key: &str, problem: String| diagnostics.warning(path.key(key), problem);
+        for (key, is_unused) in [
+            ("name", is_metric && input.name.is_some()),
+            ("kb", !is_metric && input.kb.is_some()),
+            ("metric", !is_metric && input.metric.is_some()),
+        ] {
+            if is_unused {
+                unused(key, format!("`{key}` means nothing for type {}", word(&input.kind)));
+            }
+        }
+        let is_binary = matches!(source, Source::Binary { .. } | Source::Never { .. });
+        for (key, written) in [("match", input.matched), ("miss", input.miss)] {
+            if written.is_some() && !is_binary {
+                let found = input.value_source.as_str();
+                unused(key, format!("`{key}` does nothing with `value_source: {found}`"));
             }
         }
         Some(source)
@@ -291,7 +286,11 @@ impl<'c> Compiler<'c> {
         let metrics: Vec<&str> = names.filter_map(|name| name.strip_prefix(&prefix)).collect();
         if metrics.is_empty() {
             let problem = format!("there is no knowledge base `{kb}` with metrics");
-            return Err(Diagnostic::error(path.key("kb"), problem));
+            let problem = Diagnostic::error(path.key("kb"), problem);
+            return Err(match closest(&kb, self.references.knowledge_bases()) {
+                Some(suggestion) => problem.help(format!("did you mean `{suggestion}`?")),
+                None => problem.help("declare it under global.model_catalog.kbs"),
+            });
         }
         let problem = format!("knowledge base `{kb}` has no metric `{metric}`");
         let help = match closest(&metric, metrics.iter().copied()) {

@@ -33,8 +33,8 @@ impl Leaf {
         std::iter::once(self.atom).chain(self.others.iter().copied())
     }
 
-    pub(crate) fn state(&self, evidence: &Evidence, reading: Reading) -> RuleState {
-        match (self.found(evidence, reading), self.on_error) {
+    pub(crate) fn state(&self, evidence: &Evidence) -> RuleState {
+        match (self.found(evidence), self.on_error) {
             (RuleState::Unavailable, OnError::Match) => RuleState::Matched,
             (RuleState::Unavailable, OnError::NoMatch) => RuleState::NotMatched,
             (state, _) => state,
@@ -54,10 +54,8 @@ impl Leaf {
     }
 
     /// The atom by which it holds.
-    pub(crate) fn deciding_atom(&self, evidence: &Evidence, reading: Reading) -> AtomId {
-        self.atoms()
-            .find(|id| self.atom_state(*id, evidence, reading) == RuleState::Matched)
-            .unwrap_or(self.atom)
+    pub(crate) fn deciding_atom(&self, evidence: &Evidence) -> AtomId {
+        self.atoms().find(|id| self.atom_state(*id, evidence) == RuleState::Matched).unwrap_or(self.atom)
     }
 
     /// The first of its atoms that is unavailable.
@@ -65,10 +63,10 @@ impl Leaf {
         self.atoms().find(|id| evidence.is_unavailable(*id))
     }
 
-    fn found(&self, evidence: &Evidence, reading: Reading) -> RuleState {
+    fn found(&self, evidence: &Evidence) -> RuleState {
         let mut found = RuleState::NotMatched;
         for id in self.atoms() {
-            match self.atom_state(id, evidence, reading) {
+            match self.atom_state(id, evidence) {
                 RuleState::Matched => return RuleState::Matched,
                 RuleState::Unavailable => found = RuleState::Unavailable,
                 RuleState::NotMatched => {}
@@ -77,7 +75,7 @@ impl Leaf {
         found
     }
 
-    fn atom_state(&self, id: AtomId, evidence: &Evidence, reading: Reading) -> RuleState {
+    fn atom_state(&self, id: AtomId, evidence: &Evidence) -> RuleState {
         if evidence.is_unavailable(id) {
             return RuleState::Unavailable;
         }
@@ -85,7 +83,7 @@ impl Leaf {
         let holds = match &self.predicate {
             None => matched,
             Some(bounds) => {
-                let confidence = || matched.then(|| reading.confidence(evidence, id));
+                let confidence = || matched.then(|| evidence.confidence(id).unwrap_or(1.0));
                 evidence.value(id).or_else(confidence).is_some_and(|number| bounds.hold(number))
             }
         };

@@ -8,7 +8,6 @@ use std::ops::Range;
 use vsr_types::{AtomId, Evidence};
 
 use super::{Leaf, Rule, RuleState};
-use crate::reading::Reading;
 
 /// The position of a gate in its [`Program`].
 #[derive(Debug, Clone, Copy)]
@@ -70,11 +69,11 @@ impl Program {
     }
 
     /// Whether the tree behind `gate` holds.
-    pub(crate) fn state(&self, gate: GateId, evidence: &Evidence, reading: Reading) -> RuleState {
-        self.gate_state(&self.gates[gate.0 as usize], evidence, reading)
+    pub(crate) fn state(&self, gate: GateId, evidence: &Evidence) -> RuleState {
+        self.gate_state(&self.gates[gate.0 as usize], evidence)
     }
 
-    fn gate_state(&self, gate: &Gate, evidence: &Evidence, reading: Reading) -> RuleState {
+    fn gate_state(&self, gate: &Gate, evidence: &Evidence) -> RuleState {
         let dominant = if gate.is_and { RuleState::NotMatched } else { RuleState::Matched };
         let mut outcome = dominant.negated();
         for mask in &self.masks[span(&gate.masks)] {
@@ -94,7 +93,7 @@ impl Program {
             }
         }
         for special in &self.special[span(&gate.special)] {
-            let state = special.leaf.state(evidence, reading);
+            let state = special.leaf.state(evidence);
             match if special.is_negated { state.negated() } else { state } {
                 state if state == dominant => return dominant,
                 RuleState::Unavailable => outcome = RuleState::Unavailable,
@@ -102,7 +101,7 @@ impl Program {
             }
         }
         for inner in &self.gates[span(&gate.gates)] {
-            match self.gate_state(inner, evidence, reading) {
+            match self.gate_state(inner, evidence) {
                 state if state == dominant => return dominant,
                 RuleState::Unavailable => outcome = RuleState::Unavailable,
                 _ => {}
