@@ -1,1 +1,32 @@
-//! (being written)
+//! The native HTTP/1.1 data plane: listeners, who is at the door, requests in, answers and streams out, drain.
+//!
+//! It knows how bytes travel and nothing of how a route is chosen: [`vsr_router::Router::route`] decides, this crate
+//! does what it says. Worker threads share nothing on the path of a request: each has its own runtime, its own
+//! connections to clients and its own pool of connections to backends.
+
+mod accept;
+mod activity;
+mod answer;
+mod bind;
+mod body;
+mod chat;
+mod connection;
+mod door;
+mod error;
+mod events;
+mod failure;
+mod forward;
+mod gateway;
+mod guard;
+mod headers;
+mod listener;
+mod models;
+mod request_id;
+mod service;
+mod status;
+mod transport;
+mod worker;
+
+pub use error::BindError;
+pub use gateway::{Gateway, GatewayOptions};
+pub use status::{Phase, Status};

@@ -1,0 +1,128 @@
+//! `POST /v1/chat/completions`: read, route, and do what the router says.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use hyper::body::Incoming;
+use vsr_config::RoutingHeaders;
+use vsr_protocol::{ApiError, ChatRequest, RequestLimits};
+use vsr_router::{RouteInput, Routed, Router, Shortcut};
+use vsr_types::{Identity, RequestId};
+
+use crate::{
+    answer::{self, Answer},
+    body::{self, BodyError},
+    forward,
+    service::Call,
+};
+
+const X_VSR_FAST_RESPONSE: HeaderName = HeaderName::from_static("x-vsr-fast-response");
+
+/// Bodies above this are read and routed on a thread of their own, so that the connections of this one go on.
+const MAX_INLINE_BYTES: usize = 256 * 1024;
+
+/// What is routed, apart from the body.
+struct Question {
+    identity: Identity,
+    request_id: RequestId,
+    received: Instant,
+}
+
+/// Answers one chat request.
+pub(crate) async fn complete(
+    call: &Call<'_>,
+    client_headers: HeaderMap,
+    body: &mut Incoming,
+    identity: Identity,
+) -> Answer {
+    let body = match read(call, &client_headers, body).await {
+        Ok(body) => body,
+        Err(error) => return answer::refusal(&error),
+    };
+    let question = Question { identity, request_id: call.id.text.clone(), received: call.received };
+    let routed = match route(call, body, question).await {
+        Ok(routed) => routed,
+        Err(error) => return answer::refusal(&error),
+    };
+    match routed {
+        Routed::Forward(forward) => forward::forward(call, client_headers, *forward).await,
+        Routed::Shortcut(shortcut) => shortcut_answer(call, *shortcut),
+        Routed::Refusal(refusal) => {
+            let mut exchange = refusal.exchange;
+            exchange.status(refusal.error.status);
+            exchange.end(Some(refusal.reason));
+            answer::refusal(&refusal.error)
+        }
+    }
+}
+
+async fn read(call: &Call<'_>, headers: &HeaderMap, body: &mut Incoming) -> Result<Bytes, ApiError> {
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
+        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(ApiError::new(
+            415,
+            "the body must not be compressed; send it without `content-encoding`",
+        ));
+    }
+    let listener = call.listener();
+    let deadline = call.received.checked_add(listener.request_timeout);
+    let max_bytes = listener.max_body_bytes;
+    let body = body::read(body, max_bytes, deadline).await.map_err(|error| match error {
+        BodyError::TooLarge => {
+            ApiError::new(413, format!("the body is larger than the {max_bytes} bytes accepted"))
+        }
+        BodyError::TooSlow => ApiError::new(408, "the body did not arrive in time"),
+        BodyError::Broken => ApiError::new(400, "the body ended early or its framing is broken"),
+    })?;
+    call.note_body_read();
+    Ok(body)
+}
+
+async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Routed, ApiError> {
+    let router = call.router();
+    if body.len() <= MAX_INLINE_BYTES {
+        return read_and_route(router, body, question);
+    }
+    let router = Arc::clone(router);
+    match tokio::task::spawn_blocking(move || read_and_route(&router, body, question)).await {
+        Ok(routed) => routed,
+        Err(failed) => match failed.try_into_panic() {
+            // To be contained where panics of small requests are.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(ApiError::new(503, "the router is shutting down")),
+        },
+    }
+}
+
+fn read_and_route(router: &Arc<Router>, body: Bytes, question: Question) -> Result<Routed, ApiError> {
+    let started = Instant::now();
+    let request = ChatRequest::parse(body, &RequestLimits::default())?;
+    let parse: Duration = started.elapsed();
+    let Question { identity, request_id, received } = question;
+    let input = RouteInput { request: &request, identity, request_id, received, parse };
+    Ok(router.route(&router.snapshot(), input))
+}
+
+fn shortcut_answer(call: &Call<'_>, shortcut: Shortcut) -> Answer {
+    let Shortcut { mut exchange, body, stream } = shortcut;
+    let mut answer = answer::whole(StatusCode::OK, body);
+    let headers = answer.headers_mut();
+    let content_type = if stream { "text/event-stream; charset=utf-8" } else { "application/json" };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if stream {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    if call.listener().routing_headers != RoutingHeaders::Off {
+        headers.insert(X_VSR_FAST_RESPONSE, HeaderValue::from_static("true"));
+    }
+    forward::add_routing_headers(&exchange, call, headers);
+    exchange.status(StatusCode::OK.as_u16());
+    exchange.first_byte();
+    exchange.end(None);
+    answer
+}

@@ -1,0 +1,127 @@
+//! Who is at the door: API keys, and peers whose identity headers are believed.
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::{HeaderMap, HeaderName, header};
+use ipnet::IpNet;
+use vsr_config::AuthzIdentity;
+use vsr_protocol::ApiError;
+use vsr_types::{Identity, IdentitySource, Secret};
+
+use crate::BindError;
+
+/// What a listener asks of its clients.
+pub(crate) struct Door {
+    /// Present where keys are demanded; empty keys of the configuration open nothing.
+    keys: Option<Vec<Secret>>,
+    trusted_peers: Vec<IpNet>,
+    user_header: HeaderName,
+    groups_header: HeaderName,
+}
+
+// === impl Door ===
+
+impl Door {
+    pub(crate) fn new(
+        index: usize,
+        listener: &vsr_config::Listener,
+        identity: &AuthzIdentity,
+    ) -> Result<Self, BindError> {
+        let keys = listener.api_keys.iter().filter(|key| !key.is_empty()).cloned().collect();
+        let mut trusted_peers = Vec::with_capacity(listener.trusted_peers.len());
+        for (position, written) in listener.trusted_peers.iter().enumerate() {
+            trusted_peers.push(parse_network(written).ok_or_else(|| BindError::Value {
+                key: format!("listeners[{index}].trusted_peers[{position}]"),
+                value: written.to_string(),
+                problem: "is no address range; write one such as 10.0.0.0/8 or ::1",
+            })?);
+        }
+        let header = |key: &str, name: &str| {
+            HeaderName::try_from(name).map_err(|_| BindError::Value {
+                key: format!("global.services.authz.identity.{key}"),
+                value: name.to_owned(),
+                problem: "is no header name",
+            })
+        };
+        Ok(Self {
+            keys: (!listener.api_keys.is_empty()).then_some(keys),
+            trusted_peers,
+            user_header: header("user_id_header", &identity.user_id_header)?,
+            groups_header: header("user_groups_header", &identity.user_groups_header)?,
+        })
+    }
+
+    /// Whether anybody may come in unasked.
+    pub(crate) fn is_open(&self) -> bool {
+        self.keys.is_none() && self.trusted_peers.is_empty()
+    }
+
+    pub(crate) fn demands_key(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// Whether `peer` may say who asks.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted_peers.iter().any(|network| network.contains(&peer))
+    }
+
+    /// Whether the router itself reads this header, so that a backend must not.
+    pub(crate) fn owns_header(&self, name: &HeaderName) -> bool {
+        *name == self.user_header || *name == self.groups_header
+    }
+
+    /// Who asks; or why nobody gets in.
+    pub(crate) fn admit(&self, headers: &HeaderMap, peer_is_trusted: bool) -> Result<Identity, ApiError> {
+        let mut identity = Identity::default();
+        if let Some(keys) = &self.keys {
+            if !presents_one_of(keys, headers) {
+                return Err(ApiError::new(
+                    401,
+                    "an API key is required: send `Authorization: Bearer KEY` with a valid key",
+                ));
+            }
+            identity.source = IdentitySource::ApiKey;
+        }
+        if peer_is_trusted {
+            let user = single(headers, &self.user_header)?;
+            let groups = single(headers, &self.groups_header)?;
+            if user.is_some() || groups.is_some() {
+                identity.source = IdentitySource::TrustedPeer;
+                identity.user = user.map(Arc::from);
+                let groups = groups.unwrap_or_default().split(',').map(str::trim);
+                identity.groups = groups.filter(|group| !group.is_empty()).map(Arc::from).collect();
+            }
+        }
+        Ok(identity)
+    }
+}
+
+/// Compares with every key, so that the time does not tell which one came close.
+fn presents_one_of(keys: &[Secret], headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else {
+        return false;
+    };
+    let token = token.trim();
+    let is_known = keys.iter().fold(false, |is_known, key| key.matches(token) | is_known);
+    scheme.eq_ignore_ascii_case("bearer") && is_known
+}
+
+/// The one value of an identity header. Two values, or one that is not text, could be read differently elsewhere.
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, ApiError> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() {
+        return Err(ApiError::new(400, format!("the header `{name}` was sent more than once")));
+    }
+    let text = value.map(|value| std::str::from_utf8(value.as_bytes())).transpose();
+    let text = text.map_err(|_| ApiError::new(400, format!("the header `{name}` is not UTF-8")))?;
+    Ok(text.map(str::trim).filter(|text| !text.is_empty()))
+}
+
+fn parse_network(written: &str) -> Option<IpNet> {
+    let written = written.trim();
+    written.parse().ok().or_else(|| written.parse::<IpAddr>().ok().map(IpNet::from))
+}

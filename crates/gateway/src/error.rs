@@ -1,0 +1,61 @@
+//! Owns the crate's one error: why the gateway cannot start.
+
+use std::io;
+
+/// The gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The port is taken.
+    #[error(
+        "cannot listen on {address}:{port}: the port is in use by another process; stop it or change \
+         `listeners[{index}].port`"
+    )]
+    PortInUse {
+        /// The position of the listener in the configuration.
+        index: usize,
+        /// The address as written.
+        address: String,
+        /// The port.
+        port: u16,
+    },
+    /// The system refuses the address.
+    #[error("cannot listen on {address}:{port}: {reason}; change `{key}`")]
+    Refused {
+        /// The key to change.
+        key: String,
+        /// The address as written.
+        address: String,
+        /// The port.
+        port: u16,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// A value of a listener cannot be used.
+    #[error("`{key}`: `{value}` {problem}")]
+    Value {
+        /// The key that holds it.
+        key: String,
+        /// The value as written.
+        value: String,
+        /// What is wrong and what is expected.
+        problem: &'static str,
+    },
+    /// The listener wants TLS.
+    #[error(
+        "`listeners[{index}].tls`: this version serves plain HTTP only, and does not serve a listener that asks for TLS \
+         without it; remove the block and end TLS in front of the router"
+    )]
+    Tls {
+        /// The position of the listener in the configuration.
+        index: usize,
+    },
+    /// A thread or its runtime cannot be started.
+    #[error("cannot start worker thread {index}: {reason}")]
+    Worker {
+        /// Which one.
+        index: usize,
+        /// What the system says.
+        reason: io::Error,
+    },
+}

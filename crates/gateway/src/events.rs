@@ -1,0 +1,184 @@
+//! Streams on their way from a backend to a client, polled by the client's connection: no task, no queue.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::Body as _;
+use vsr_protocol::{
+    ApiError,
+    openai_chat::{DONE_EVENT, StreamEnd, StreamObserver, StreamOptions},
+};
+use vsr_router::{Backend, Exchange};
+use vsr_upstream::Body;
+
+use crate::{failure::Failure, guard};
+
+/// A stream of events. It is read from the backend only as fast as the client takes it, and dropping it closes the
+/// connection to the backend.
+pub(crate) struct EventStream {
+    upstream: Option<Body>,
+    observer: StreamObserver,
+    /// What the client gets next, from `sent` on.
+    pending: Vec<Bytes>,
+    sent: usize,
+    exchange: Option<Exchange>,
+    backend: Arc<Backend>,
+}
+
+/// A stream that the backend encoded although it was told not to: it cannot be looked into.
+pub(crate) struct EncodedStream {
+    upstream: Body,
+    exchange: Option<Exchange>,
+}
+
+// === impl EventStream ===
+
+impl EventStream {
+    pub(crate) fn new(
+        upstream: Body,
+        exchange: Exchange,
+        backend: Arc<Backend>,
+        options: StreamOptions,
+    ) -> Self {
+        Self {
+            upstream: Some(upstream),
+            observer: StreamObserver::new(options),
+            pending: Vec::new(),
+            sent: 0,
+            exchange: Some(exchange),
+            backend,
+        }
+    }
+
+    /// Whether the client has all it will get.
+    pub(crate) fn is_over(&self) -> bool {
+        self.upstream.is_none() && self.sent == self.pending.len()
+    }
+
+    /// The next piece for the client.
+    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some(data) = self.pending.get_mut(self.sent).map(std::mem::take) {
+                self.sent += 1;
+                return Poll::Ready(Some(data));
+            }
+            self.pending.clear();
+            self.sent = 0;
+            let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
+            match ready!(Pin::new(upstream).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.receive(data);
+                    }
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(backend = %self.backend.name, %error, "a stream broke off");
+                    self.finish(Some(Failure::of(error.kind())));
+                }
+                None => self.finish(None),
+            }
+        }
+    }
+
+    fn receive(&mut self, data: Bytes) {
+        let Self { observer, pending, .. } = self;
+        match guard::contain_step(|| observer.feed(data, pending)) {
+            Ok(Ok(())) => {
+                if let Some(exchange) = self.exchange.as_mut().filter(|_| !self.pending.is_empty()) {
+                    exchange.first_byte();
+                }
+                // Known now, so that the last event and the end of the body go out together.
+                if self.upstream.as_ref().is_some_and(Body::is_end_stream) {
+                    self.finish(None);
+                }
+            }
+            Ok(Err(_too_long)) => self.finish(Some(Failure::EVENT_TOO_LONG)),
+            Err(_panic) => self.abandon(),
+        }
+    }
+
+    /// Nothing more comes from the backend. An answer that is finished stays finished, however the connection ended;
+    /// one that is not never looks so.
+    fn finish(&mut self, failure: Option<Failure>) {
+        self.upstream = None;
+        let end = self.observer.finish(&mut self.pending);
+        let Some(mut exchange) = self.exchange.take() else { return };
+        if let Some(usage) = self.observer.usage() {
+            exchange.usage(usage);
+        }
+        let error = match end {
+            StreamEnd::Complete => None,
+            StreamEnd::CompleteWithoutDone => {
+                self.pending.push(Bytes::from_static(DONE_EVENT));
+                None
+            }
+            StreamEnd::UpstreamError => Some("upstream_error"),
+            StreamEnd::Truncated => {
+                let failure = failure.unwrap_or(Failure::UNFINISHED);
+                self.pending.push(failure.to_error(&exchange, &self.backend).to_openai_event());
+                Some(failure.reason)
+            }
+        };
+        exchange.end(error);
+    }
+
+    /// The router itself failed: what the observer holds cannot be used any more.
+    fn abandon(&mut self) {
+        self.upstream = None;
+        self.pending.clear();
+        if let Some(exchange) = self.exchange.take() {
+            tracing::error!(request_id = %exchange.trace().request_id, "the router panicked while it read a stream");
+            let error: ApiError = Failure::INTERNAL.to_error(&exchange, &self.backend);
+            self.pending.push(error.to_openai_event());
+            exchange.end(Some(Failure::INTERNAL.reason));
+        }
+    }
+}
+
+impl Drop for EventStream {
+    /// Many clients leave at `[DONE]`, before the body's end: they have their answer. The others gave up.
+    fn drop(&mut self) {
+        let Some(mut exchange) = self.exchange.take() else { return };
+        if let Some(usage) = self.observer.usage() {
+            exchange.usage(usage);
+        }
+        exchange.end((!self.observer.is_done()).then_some("client_gone"));
+    }
+}
+
+// === impl EncodedStream ===
+
+impl EncodedStream {
+    pub(crate) fn new(upstream: Body, exchange: Exchange) -> Self {
+        Self { upstream, exchange: Some(exchange) }
+    }
+
+    /// The next piece for the client. An error breaks the client's connection: no event can be added to what is encoded.
+    pub(crate) fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, vsr_upstream::Error>>> {
+        loop {
+            let result = match ready!(Pin::new(&mut self.upstream).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    if let Some(exchange) = &mut self.exchange {
+                        exchange.first_byte();
+                    }
+                    return Poll::Ready(Some(Ok(data)));
+                }
+                Some(Err(error)) => Some(Err(error)),
+                None => None,
+            };
+            let failure = result.as_ref().and_then(|result| result.as_ref().err());
+            if let Some(exchange) = self.exchange.take() {
+                exchange.end(failure.map(|error| Failure::of(error.kind()).reason));
+            }
+            return Poll::Ready(result);
+        }
+    }
+}

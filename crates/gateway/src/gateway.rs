@@ -1,0 +1,159 @@
+//! The gateway: sockets bound, workers started, served until told to stop, drained.
+
+use std::{
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
+use vsr_config::Config;
+use vsr_router::Router;
+use vsr_types::{Clock, SystemClock};
+use vsr_upstream::{Client, ClientConfig};
+
+use crate::{
+    BindError, Phase, Status,
+    accept::{Dealer, accept},
+    bind::bind,
+    listener::Listener,
+    request_id::IdSource,
+    worker::{self, Lifecycle, Worker, WorkerHandle},
+};
+
+/// What a [`Gateway`] is built with, beside the router's configuration.
+pub struct GatewayOptions {
+    /// Where the phase is told; shared with whoever else reports it.
+    pub status: Arc<Status>,
+    /// How backends are called.
+    pub upstream: ClientConfig,
+    /// How long requests in flight may go on after shutdown began.
+    pub drain_limit: Duration,
+}
+
+/// The data plane with its sockets bound, ready to serve.
+pub struct Gateway {
+    listeners: Vec<(TcpListener, SocketAddr, Arc<Listener>)>,
+    workers: Vec<WorkerHandle>,
+    lifecycle: watch::Sender<Lifecycle>,
+    status: Arc<Status>,
+    drain_limit: Duration,
+}
+
+/// How long an aborted worker may take to end.
+const ABORT_LIMIT: Duration = Duration::from_secs(2);
+
+// === impl GatewayOptions ===
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        Self {
+            status: Arc::default(),
+            upstream: ClientConfig::default(),
+            drain_limit: Duration::from_secs(30),
+        }
+    }
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// Binds the listeners of the router's configuration and starts the workers. Clients can connect from now on, and
+    /// are answered once [`Gateway::serve`] runs.
+    ///
+    /// # Errors
+    /// See [`BindError`].
+    pub fn bind(router: Arc<Router>, options: GatewayOptions) -> Result<Self, BindError> {
+        let config = Arc::clone(router.snapshot().config());
+        let listeners = bind_all(&config)?;
+        let threads = match config.global.router.worker_threads {
+            Some(threads) => threads.max(1) as usize,
+            None => thread::available_parallelism().map_or(1, usize::from),
+        };
+        let GatewayOptions { status, upstream, drain_limit } = options;
+        let (lifecycle, watching) = watch::channel(Lifecycle::Serving);
+        let started_seconds = SystemClock.now().seconds();
+        let mut workers = Vec::with_capacity(threads);
+        for index in 0..threads {
+            let worker = Worker {
+                router: Arc::clone(&router),
+                status: Arc::clone(&status),
+                upstream: Client::new(&upstream),
+                ids: IdSource::new(),
+                http: worker::http(),
+                started_seconds,
+            };
+            let started = worker::start(index, Arc::new(worker), watching.clone());
+            workers.push(started.map_err(|reason| BindError::Worker { index, reason })?);
+        }
+        Ok(Self { listeners, workers, lifecycle, status, drain_limit })
+    }
+
+    /// Where it listens, in the order of the configuration.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(|(_, address, _)| *address).collect()
+    }
+
+    /// Serves until `shutdown` completes, then takes no more connections, lets the requests in flight finish, and after
+    /// the drain limit drops those that have not.
+    ///
+    /// # Errors
+    /// If a socket cannot be registered with the runtime.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let Self { listeners, workers, lifecycle, status, drain_limit } = self;
+        let dealer = Arc::new(Dealer::new(workers));
+        let mut accepting = JoinSet::new();
+        for (index, (socket, address, listener)) in listeners.into_iter().enumerate() {
+            listener.warn_if_unguarded(index, address);
+            tracing::info!(%address, "listening");
+            let socket = tokio::net::TcpListener::from_std(socket)?;
+            accepting.spawn(accept(socket, listener, Arc::clone(&dealer)));
+        }
+        status.set(Phase::Ready);
+        shutdown.await;
+        status.set(Phase::Draining);
+        accepting.shutdown().await;
+        lifecycle.send_replace(Lifecycle::Draining);
+        if let Some(dealer) = Arc::into_inner(dealer) {
+            drain(dealer, &lifecycle, drain_limit).await;
+        }
+        Ok(())
+    }
+}
+
+async fn drain(dealer: Dealer, lifecycle: &watch::Sender<Lifecycle>, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    let mut ended = std::pin::pin!(dealer.ended());
+    if timeout_at(deadline, &mut ended).await.is_err() {
+        tracing::warn!(
+            limit_seconds = limit.as_secs(),
+            "requests in flight did not end in time; dropping them"
+        );
+        lifecycle.send_replace(Lifecycle::Aborting);
+        // A thread that is stuck in a request ends with the process.
+        let _ended = timeout_at(Instant::now() + ABORT_LIMIT, ended).await;
+    }
+}
+
+fn bind_all(config: &Config) -> Result<Vec<(TcpListener, SocketAddr, Arc<Listener>)>, BindError> {
+    let mut bound = Vec::with_capacity(config.listeners.len());
+    for (index, written) in config.listeners.iter().enumerate() {
+        let listener = Arc::new(Listener::new(index, written, config)?);
+        let socket = bind(index, &written.address, written.port)?;
+        let address = socket.local_addr().map_err(|reason| BindError::Refused {
+            key: format!("listeners[{index}].address"),
+            address: written.address.to_string(),
+            port: written.port,
+            reason,
+        })?;
+        bound.push((socket, address, listener));
+    }
+    Ok(bound)
+}

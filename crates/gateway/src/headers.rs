@@ -1,0 +1,94 @@
+//! Which headers pass: to a backend by a list of those that do not, to a client by a list of those that do.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use vsr_router::Backend;
+
+use crate::{
+    door::Door,
+    request_id::{Id, X_REQUEST_ID},
+};
+
+const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+
+/// The headers of the request to `backend`: the client's, without what is not for the backend, and the router's own.
+pub(crate) fn to_backend(client: HeaderMap, door: &Door, backend: &Backend, id: &Id) -> HeaderMap {
+    let named_by_connection = named_by_connection(&client);
+    let keeps_credentials = !backend.has_credential && !door.demands_key();
+    let mut headers = HeaderMap::with_capacity(client.keys_len() + backend.headers.len() + 3);
+    let mut passing = None;
+    for (name, value) in client {
+        // Further values of a header come without its name.
+        if let Some(name) = name {
+            let is_private = is_private(name.as_str())
+                || !keeps_credentials && is_credential(&name)
+                || door.owns_header(&name)
+                || named_by_connection.contains(&name);
+            passing = (!is_private).then_some(name);
+        }
+        if let Some(name) = &passing {
+            headers.append(name.clone(), value);
+        }
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(X_REQUEST_ID, id.header.clone());
+    for (name, value) in &backend.headers {
+        headers.insert(name.clone(), value.clone());
+    }
+    headers
+}
+
+/// Adds the headers of a backend's response that the client gets.
+pub(crate) fn to_client(backend: HeaderMap, answer: &mut HeaderMap) {
+    let mut passing = None;
+    for (name, value) in backend {
+        if let Some(name) = name {
+            passing = if name == X_REQUEST_ID {
+                Some(X_UPSTREAM_REQUEST_ID)
+            } else {
+                is_for_client(name.as_str()).then_some(name)
+            };
+        }
+        if let Some(name) = &passing {
+            answer.append(name.clone(), value);
+        }
+    }
+}
+
+/// Headers about one connection, about the way here, or between the router and whoever stands in front of it.
+fn is_private(name: &str) -> bool {
+    match name {
+        "connection" | "keep-alive" | "te" | "trailer" | "transfer-encoding" | "upgrade"
+        | "http2-settings" => true,
+        "host" | "content-length" | "content-type" | "content-encoding" | "accept-encoding" | "expect" => {
+            true
+        }
+        "cookie" | "forwarded" | "via" | "x-real-ip" | "x-request-id" => true,
+        "x-selected-model" | "x-disable-router-memory" => true,
+        _ => {
+            ["proxy-", "x-forwarded-", "x-vsr-", "x-authz-"].iter().any(|prefix| name.starts_with(prefix))
+                || name.starts_with("x-user-") && name.ends_with("-key")
+        }
+    }
+}
+
+fn is_credential(name: &HeaderName) -> bool {
+    *name == header::AUTHORIZATION || matches!(name.as_str(), "x-api-key" | "api-key")
+}
+
+fn is_for_client(name: &str) -> bool {
+    matches!(name, "content-type" | "content-encoding" | "retry-after")
+        || name.starts_with("openai-")
+        || name.starts_with("x-ratelimit-")
+}
+
+/// The headers that `Connection` declares to be about one connection only. Mostly it names none.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(header::CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|token| !token.eq_ignore_ascii_case("keep-alive") && !token.eq_ignore_ascii_case("close"))
+        .filter_map(|token| token.parse().ok())
+        .collect()
+}

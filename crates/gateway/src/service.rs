@@ -1,0 +1,194 @@
+//! What happens to every request: its id, its path, the door, and a net under all of it.
+
+use std::{convert::Infallible, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header, request::Parts};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use vsr_protocol::ApiError;
+use vsr_router::Router;
+use vsr_upstream::Client;
+
+use crate::{
+    answer::{self, Answer},
+    body, chat,
+    connection::Connection,
+    guard,
+    listener::Listener,
+    models,
+    request_id::{Id, X_REQUEST_ID},
+    status::{Phase, Status},
+};
+
+/// One request, as far as every step needs it.
+pub(crate) struct Call<'c> {
+    pub(crate) connection: &'c Connection,
+    pub(crate) id: &'c Id,
+    pub(crate) received: Instant,
+}
+
+/// What a path stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint<'p> {
+    Chat,
+    Models,
+    Model(&'p str),
+    Health,
+    Ready,
+    StartupStatus,
+    Unknown,
+}
+
+/// Answers one request. Whatever goes wrong in it stays in it.
+pub(crate) async fn handle(
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    let received = Instant::now();
+    let busy = connection.activity.begin(received);
+    let (head, mut body) = request.into_parts();
+    connection.activity.set_unread_body(!body.is_end_stream());
+    let id = connection.worker.ids.id_for(&head.headers);
+    let has_promised_body = head.headers.contains_key(header::EXPECT);
+    let call = Call { connection: &connection, id: &id, received };
+    let answered = guard::contain(respond(&call, head, &mut body)).await;
+    let mut answer = answered.unwrap_or_else(|_panic| {
+        // What it panicked with may hold text of the request.
+        tracing::error!(request_id = %id.text, "the router panicked while it handled a request; others are not affected");
+        answer::refusal(&ApiError::new(500, "the router failed to handle the request").with_code("internal_error"))
+    });
+    if connection.activity.has_unread_body() {
+        // A client that waits for `100 Continue` sends nothing if the answer is final.
+        if !has_promised_body && body::drain(&mut body).await {
+            connection.activity.set_unread_body(false);
+        } else {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+    answer.headers_mut().insert(X_REQUEST_ID, id.header);
+    answer.body_mut().hold(busy);
+    Ok(answer)
+}
+
+async fn respond(call: &Call<'_>, head: Parts, body: &mut Incoming) -> Answer {
+    let Parts { method, uri, headers, .. } = head;
+    let endpoint = Endpoint::of(uri.path());
+    let identity = if endpoint.is_open_to_all() {
+        None
+    } else {
+        match call.listener().door.admit(&headers, call.connection.peer_is_trusted) {
+            Ok(identity) => Some(identity),
+            Err(error) => return answer::refusal(&error),
+        }
+    };
+    if endpoint == Endpoint::Unknown {
+        let path: String = uri.path().chars().take(128).collect();
+        return answer::refusal(&ApiError::new(404, format!("there is no endpoint `{path}` here")));
+    }
+    if !endpoint.takes(&method) {
+        return wrong_method(endpoint);
+    }
+    match endpoint {
+        Endpoint::Chat => chat::complete(call, headers, body, identity.unwrap_or_default()).await,
+        Endpoint::Models => {
+            let list = models::list(&call.router().snapshot(), call.connection.worker.started_seconds);
+            answer::json(StatusCode::OK, list)
+        }
+        Endpoint::Model(name) => model(call, name),
+        Endpoint::Health => answer::json(StatusCode::OK, text(&Status::health())),
+        Endpoint::Ready | Endpoint::StartupStatus | Endpoint::Unknown => readiness(call.status()),
+    }
+}
+
+fn model(call: &Call<'_>, written: &str) -> Answer {
+    let name = percent_decoded(written);
+    let snapshot = call.router().snapshot();
+    match models::describe(&snapshot, &name, call.connection.worker.started_seconds) {
+        Some(description) => answer::json(StatusCode::OK, description),
+        None => answer::refusal(&ApiError::model_not_found(&name)),
+    }
+}
+
+fn readiness(status: &Status) -> Answer {
+    let code = if status.phase() == Phase::Ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    answer::json(code, text(&status.to_json()))
+}
+
+fn wrong_method(endpoint: Endpoint<'_>) -> Answer {
+    let allowed = if endpoint == Endpoint::Chat { "POST" } else { "GET, HEAD" };
+    let mut answer = answer::refusal(&ApiError::new(405, format!("method not allowed; use {allowed}")));
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    answer
+}
+
+fn text(value: &serde_json::Value) -> Bytes {
+    Bytes::from(value.to_string())
+}
+
+/// Model ids may hold slashes, which some clients encode and others do not.
+fn percent_decoded(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let pair = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = pair.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| byte == b'%');
+        decoded.push(code.unwrap_or(byte));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+// === impl Call ===
+
+impl Call<'_> {
+    pub(crate) fn listener(&self) -> &Arc<Listener> {
+        self.connection.listener()
+    }
+
+    pub(crate) fn router(&self) -> &Arc<Router> {
+        &self.connection.worker.router
+    }
+
+    pub(crate) fn upstream(&self) -> &Client {
+        &self.connection.worker.upstream
+    }
+
+    /// The request's body has been read to its end.
+    pub(crate) fn note_body_read(&self) {
+        self.connection.activity.set_unread_body(false);
+    }
+
+    fn status(&self) -> &Status {
+        &self.connection.worker.status
+    }
+}
+
+// === impl Endpoint ===
+
+impl<'p> Endpoint<'p> {
+    fn of(path: &'p str) -> Self {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        match path {
+            "/v1/chat/completions" => Self::Chat,
+            "/v1/models" => Self::Models,
+            "/health" => Self::Health,
+            "/ready" => Self::Ready,
+            "/startup-status" => Self::StartupStatus,
+            _ => path.strip_prefix("/v1/models/").map_or(Self::Unknown, Self::Model),
+        }
+    }
+
+    /// Probes come without keys.
+    fn is_open_to_all(self) -> bool {
+        matches!(self, Self::Health | Self::Ready | Self::StartupStatus)
+    }
+
+    fn takes(self, method: &Method) -> bool {
+        if self == Self::Chat {
+            method == Method::POST
+        } else {
+            method == Method::GET || method == Method::HEAD
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Backends that fail before or instead of an answer.
+
+use vsr_testkit::{Backend, Behaviour, Fault, Gate, free_port};
+
+use crate::scene::{CHAT, STREAM, Scene, Setting};
+
+fn error_of(scene: &Scene) -> (u16, String, String, String) {
+    let response = scene.chat(CHAT);
+    let error = &response.json()["error"];
+    let field = |name: &str| error[name].as_str().unwrap_or("-").to_owned();
+    (response.status(), field("type"), field("code"), field("message"))
+}
+
+#[test]
+fn a_backend_that_nobody_listens_at_is_502() {
+    let scene = Scene::of_yaml(&Setting::default().yaml(free_port()), std::time::Duration::ZERO);
+    let (status, kind, code, message) = error_of(&scene);
+    assert_eq!((status, kind.as_str(), code.as_str()), (502, "api_error", "upstream_unreachable"));
+    assert!(message.contains("`small/primary`") && message.contains("`small`"), "{message}");
+    assert!(!message.contains("127.0.0.1"), "{message}");
+    scene.wait_metric("llm_request_errors_total{model=\"small\",reason=\"upstream_unreachable\"}");
+}
+
+#[test]
+fn a_backend_that_does_not_answer_in_time_is_504() {
+    let gate = Gate::new();
+    let backend = Backend::start(Fault::HoldFirstByte(gate.clone()));
+    let setting =
+        Setting { model: "reliability: {first_byte_timeout: 150ms}".to_owned(), ..Setting::default() };
+    let scene = Scene::set(&backend, &setting);
+    let (status, kind, code, _) = error_of(&scene);
+    assert_eq!((status, kind.as_str(), code.as_str()), (504, "timeout_error", "upstream_timeout"));
+    backend.wait_cancelled(1);
+    scene.wait_metric("llm_request_errors_total{model=\"small\",reason=\"timeout\"}");
+    gate.open();
+}
+
+#[test]
+fn the_listeners_timeout_applies_to_the_whole_request() {
+    let gate = Gate::new();
+    let backend = Backend::start(Fault::HoldFirstByte(gate.clone()));
+    let scene = Scene::set(&backend, &Setting::listener("timeout: 150ms"));
+    assert_eq!(error_of(&scene).0, 504);
+    gate.open();
+}
+
+#[test]
+fn a_backend_that_closes_or_breaks_off_is_502() {
+    let backend = Backend::start(Fault::CloseBeforeHead);
+    let scene = Scene::before(&backend);
+    assert_eq!(error_of(&scene).2, "upstream_reset");
+    backend.behave(Fault::Truncated);
+    assert_eq!(error_of(&scene).2, "upstream_truncated");
+    backend.behave(Fault::Reset { after_events: 1, gate: None });
+    let (status, _, code, _) = error_of(&scene);
+    assert_eq!((status, code.as_str()), (502, "upstream_truncated"));
+}
+
+#[test]
+fn headers_that_are_too_large_are_502() {
+    let backend = Backend::start(Fault::HugeHeaders { bytes: 256 * 1024 });
+    let scene = Scene::before(&backend);
+    for body in [CHAT, STREAM] {
+        let response = scene.chat(body);
+        assert_eq!(response.status(), 502);
+        assert_eq!(response.json()["error"]["code"], "upstream_invalid_response");
+    }
+}
+
+#[test]
+fn an_endless_answer_that_is_no_stream_is_refused_at_a_bound() {
+    let backend = Backend::start(Fault::Endless);
+    let scene = Scene::before(&backend);
+    assert_eq!(error_of(&scene).2, "upstream_invalid_response");
+    backend.wait_cancelled(1);
+}
+
+#[test]
+fn a_429_passes_with_its_body_and_retry_after() {
+    let backend = Backend::start(Fault::rate_limited(17));
+    let scene = Scene::before(&backend);
+    for body in [CHAT, STREAM] {
+        let response = scene.chat(body);
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.header("retry-after"), Some("17"));
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        assert_eq!(response.json()["error"]["message"], "the engine is overloaded");
+    }
+    scene.wait_metric("llm_request_errors_total{model=\"small\",reason=\"upstream_4xx\"}");
+}
+
+#[test]
+fn a_json_error_of_any_shape_passes_as_it_is() {
+    let json = ("content-type".to_owned(), "application/json".to_owned());
+    let body = r#"{"detail":[{"loc":["body"],"msg":"bad"}]}"#;
+    let backend = Backend::start(Fault::Status { code: 422, headers: vec![json], body: body.to_owned() });
+    let scene = Scene::before(&backend);
+    let response = scene.chat(CHAT);
+    assert_eq!((response.status(), response.text().as_str()), (422, body));
+}
+
+#[test]
+fn an_error_that_clients_cannot_read_is_replaced_and_keeps_its_status() {
+    for (code, body) in [(503, "<html>Service Unavailable</html>"), (500, ""), (404, "not found")] {
+        let html = ("content-type".to_owned(), "text/html".to_owned());
+        let backend = Backend::start(Fault::Status { code, headers: vec![html], body: body.to_owned() });
+        let scene = Scene::before(&backend);
+        let response = scene.chat(CHAT);
+        assert_eq!(response.status(), code);
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        assert!(response.json()["error"]["message"].as_str().unwrap().contains("small/primary"));
+    }
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_not_passed_on() {
+    let location = ("location".to_owned(), "http://127.0.0.1:1/".to_owned());
+    let backend = Backend::start(Fault::Status { code: 307, headers: vec![location], body: String::new() });
+    let scene = Scene::before(&backend);
+    let response = scene.chat(CHAT);
+    assert_eq!(response.status(), 502);
+    assert_eq!(response.header("location"), None);
+}
+
+#[test]
+fn an_answer_that_is_compressed_unasked_passes_untouched() {
+    let backend = Backend::start(Fault::Gzip);
+    let scene = Scene::before(&backend);
+    let response = scene.chat(CHAT);
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    assert_eq!(&response.body()[..2], b"\x1f\x8b");
+}
+
+#[test]
+fn a_backend_that_comes_back_serves_again() {
+    let backend = Backend::start(Behaviour::default());
+    let port = backend.port();
+    let scene = Scene::before(&backend);
+    assert_eq!(scene.chat(CHAT).status(), 200);
+    drop(backend);
+    assert_eq!(scene.chat(CHAT).status(), 502);
+    let backend = Backend::start_on(port, Behaviour::default());
+    assert_eq!(scene.chat(CHAT).status(), 200);
+    assert_eq!(backend.requests().len(), 1);
+}

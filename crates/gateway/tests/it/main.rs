@@ -1,0 +1,20 @@
+//! The data plane through real sockets: mock backends behind it, a client that sees exact bytes before it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+mod backend_faults;
+mod bodies;
+mod connections;
+mod door;
+mod drain;
+mod endpoints;
+mod headers;
+mod panics;
+mod routing;
+mod scene;
+mod streaming;
