@@ -1,1 +1,14 @@
-//! (being written)
+//! The management surfaces: the HTTP API (`/api/v1/…`, health, readiness) and the metrics endpoint.
+//!
+//! Both bind loopback unless the configuration says otherwise, and then demand a bearer token.
+//! On loopback they refuse requests whose `Host` or `Origin` is not this machine, so that no web
+//! page can reach them through a browser.
+
+mod error;
+mod eval;
+mod guard;
+mod server;
+
+pub use error::ApiFailure;
+pub use eval::{EvalRequest, EvalResponse};
+pub use server::{Management, StartError};

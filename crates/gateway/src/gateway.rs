@@ -71,8 +71,9 @@ impl Gateway {
     /// # Errors
     /// See [`BindError`].
     pub fn bind(router: Arc<Router>, options: GatewayOptions) -> Result<Self, BindError> {
-        let config = Arc::clone(router.snapshot().config());
-        let listeners = bind_all(&config)?;
+        let snapshot = router.snapshot();
+        let config = Arc::clone(snapshot.config());
+        let listeners = bind_all(&snapshot.listeners(), &config)?;
         let threads = match config.global.router.worker_threads {
             Some(threads) => threads.max(1) as usize,
             None => thread::available_parallelism().map_or(1, usize::from),
@@ -142,9 +143,12 @@ async fn drain(dealer: Dealer, lifecycle: &watch::Sender<Lifecycle>, limit: Dura
     }
 }
 
-fn bind_all(config: &Config) -> Result<Vec<(TcpListener, SocketAddr, Arc<Listener>)>, BindError> {
-    let mut bound = Vec::with_capacity(config.listeners.len());
-    for (index, written) in config.listeners.iter().enumerate() {
+fn bind_all(
+    written: &[vsr_config::Listener],
+    config: &Config,
+) -> Result<Vec<(TcpListener, SocketAddr, Arc<Listener>)>, BindError> {
+    let mut bound = Vec::with_capacity(written.len());
+    for (index, written) in written.iter().enumerate() {
         let listener = Arc::new(Listener::new(index, written, config)?);
         let socket = bind(index, &written.address, written.port)?;
         let address = socket.local_addr().map_err(|reason| BindError::Refused {

@@ -1,1 +1,28 @@
-//! (being written)
+//! The pipeline: a configuration compiled into an immutable snapshot, and requests routed by it.
+//!
+//! Knows nothing of sockets. [`compile`] is the validator: whatever it accepts can run.
+//! [`Router::route`] turns a request into a [`Routed`]: forward these bytes to that backend,
+//! answer with this, or refuse with that. Whichever it is, one [`Exchange`] accompanies the
+//! request to its end and records how it went, exactly once.
+
+mod access_log;
+mod backends;
+mod exchange;
+mod explain;
+mod fast_response;
+mod headers;
+mod inactive;
+mod metrics;
+mod reasoning;
+mod route;
+mod router;
+mod snapshot;
+
+pub use backends::{Backend, Model, Models};
+pub use exchange::Exchange;
+pub use explain::Explanation;
+pub use headers::{response_headers, server_timing};
+pub use metrics::Metrics;
+pub use route::{Forward, Refusal, RouteInput, Routed, Shortcut};
+pub use router::{Router, RouterParts};
+pub use snapshot::{Snapshot, compile};

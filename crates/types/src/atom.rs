@@ -129,6 +129,12 @@ impl FamilySet {
         self.0 |= 1 << family.index();
     }
 
+    /// This set without `family`.
+    #[must_use]
+    pub fn without(self, family: SignalFamily) -> Self {
+        Self(self.0 & !(1 << family.index()))
+    }
+
     /// Whether `family` is in.
     pub fn contains(self, family: SignalFamily) -> bool {
         self.0 & (1 << family.index()) != 0

@@ -72,6 +72,8 @@ pub struct RouteTrace {
     pub choice: Option<Choice>,
     /// Estimated tokens of the request.
     pub context_tokens: u64,
+    /// The bytes that the estimate is based on.
+    pub context_bytes: u64,
     /// The backend that answered, `model_name/backend_name`, never with credentials.
     pub backend: Option<Arc<str>>,
     /// The model id sent upstream.

@@ -1,0 +1,88 @@
+//! `POST /api/v1/eval`: how a request would be routed, without sending it anywhere.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use vsr_protocol::{ChatRequest, RequestLimits};
+use vsr_router::{Explanation, Router};
+use vsr_types::{Identity, IdentitySource};
+
+use crate::ApiFailure;
+
+/// What is to be evaluated: a text, or messages.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct EvalRequest {
+    /// A single user prompt.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// A conversation, in the shape of chat completions.
+    #[serde(default)]
+    pub messages: Option<Vec<Value>>,
+    /// Tools the client declares.
+    #[serde(default)]
+    pub tools: Option<Vec<Value>>,
+    /// The model the client names; `auto` if absent.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Who is assumed to ask.
+    #[serde(default)]
+    pub identity: EvalIdentity,
+    /// The release's options: every signal is always evaluated and traced, so that they change nothing.
+    #[serde(default)]
+    pub options: Option<Value>,
+}
+
+/// Who is assumed to ask.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvalIdentity {
+    /// The user.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The user's groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
+/// The answer: the explanation.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct EvalResponse(pub Box<Explanation>);
+
+// === impl EvalRequest
+
+impl EvalRequest {
+    /// Evaluates against the router's current snapshot.
+    ///
+    /// # Errors
+    /// If there is neither text nor a conversation that could be sent.
+    pub fn evaluate(self, router: &Arc<Router>) -> Result<EvalResponse, ApiFailure> {
+        let identity = Identity {
+            tenant: None,
+            user: self.identity.user.as_deref().map(Into::into),
+            groups: self.identity.groups.iter().map(|group| group.as_str().into()).collect(),
+            source: IdentitySource::Operator,
+        };
+        let request = self.into_chat_request()?;
+        Ok(EvalResponse(Box::new(router.explain(&router.snapshot(), &request, identity))))
+    }
+
+    fn into_chat_request(self) -> Result<ChatRequest, ApiFailure> {
+        let messages = match (self.text, self.messages) {
+            (_, Some(messages)) if !messages.is_empty() => messages,
+            (Some(text), _) if !text.trim().is_empty() => vec![json!({ "role": "user", "content": text })],
+            _ => return Err(ApiFailure::invalid("give `text`, or `messages` that are not empty")),
+        };
+        let mut body = json!({
+            "model": self.model.as_deref().unwrap_or("auto"),
+            "messages": messages,
+        });
+        if let Some(tools) = self.tools {
+            body["tools"] = tools.into();
+        }
+        ChatRequest::parse(Bytes::from(body.to_string()), &RequestLimits::default())
+            .map_err(|error| ApiFailure::invalid(error.to_string()))
+    }
+}

@@ -1,0 +1,265 @@
+//! The two servers: the management API and the metrics endpoint.
+
+use std::{future::Future, io, net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json, Router as Routes,
+    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{StatusCode, header};
+use tokio::net::TcpListener;
+use vsr_config::Config;
+use vsr_gateway::{Phase, Status};
+use vsr_router::Router;
+use vsr_types::Secret;
+
+use crate::{
+    ApiFailure, EvalRequest,
+    guard::{self, Guard},
+};
+
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+/// The management surfaces, bound and ready to serve.
+pub struct Management {
+    api: (TcpListener, Routes),
+    metrics: Option<(TcpListener, Routes)>,
+}
+
+/// The management surfaces cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is no IP address.
+    #[error("`{address}` is no IP address; change `{key}`")]
+    Address {
+        /// The address as written.
+        address: String,
+        /// The key that holds it.
+        key: &'static str,
+    },
+    /// The address cannot be bound.
+    #[error("cannot listen on {address}: {reason}; change `{key}`")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The key that holds the port.
+        key: &'static str,
+        /// Why.
+        reason: io::Error,
+    },
+    /// The address can be reached from elsewhere and there is no token.
+    #[error(
+        "{address} can be reached from other machines and no token protects it; \
+         set `global.services.api.token_file` or `token_env`, or change `{key}` to 127.0.0.1"
+    )]
+    Unprotected {
+        /// The address.
+        address: SocketAddr,
+        /// The key that holds the address.
+        key: &'static str,
+    },
+    /// The token cannot be read.
+    #[error("cannot read the management token: {0}")]
+    Token(String),
+}
+
+#[derive(Clone)]
+struct Shared {
+    router: Arc<Router>,
+    status: Arc<Status>,
+}
+
+// === impl Management
+
+impl Management {
+    /// Binds both servers. `variables` looks up environment variables.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn bind(
+        router: Arc<Router>,
+        status: Arc<Status>,
+        config: &Config,
+        variables: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, StartError> {
+        let token = token(config, variables)?;
+        let shared = Shared { router, status };
+        let api = &config.global.services.api;
+        let keys = ("global.services.api.address", "global.services.api.port");
+        let (listener, guard) = listen(&api.address, api.port, keys, token.clone()).await?;
+        let api = (listener, api_routes(shared.clone(), guard));
+        let settings = &config.global.services.observability.metrics;
+        let metrics = if settings.enabled {
+            let keys = (
+                "global.services.observability.metrics.address",
+                "global.services.observability.metrics.port",
+            );
+            let (listener, guard) = listen(&settings.address, settings.port, keys, token).await?;
+            Some((listener, metrics_routes(shared, guard)))
+        } else {
+            None
+        };
+        Ok(Self { api, metrics })
+    }
+
+    /// The address of the management API.
+    ///
+    /// # Errors
+    /// If the system does not know it.
+    pub fn api_address(&self) -> io::Result<SocketAddr> {
+        self.api.0.local_addr()
+    }
+
+    /// The address of the metrics endpoint, if it is on.
+    ///
+    /// # Errors
+    /// If the system does not know it.
+    pub fn metrics_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.metrics.as_ref().map(|(listener, _)| listener.local_addr()).transpose()
+    }
+
+    /// Serves until `shutdown` completes.
+    ///
+    /// # Errors
+    /// If a listener fails.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let (stop, stopped) = tokio::sync::watch::channel(());
+        tokio::spawn(async move {
+            shutdown.await;
+            drop(stop);
+        });
+        let until = |mut stopped: tokio::sync::watch::Receiver<()>| async move {
+            // The channel only ever closes.
+            let _ = stopped.changed().await;
+        };
+        let (listener, routes) = self.api;
+        let api = axum::serve(listener, routes).with_graceful_shutdown(until(stopped.clone()));
+        match self.metrics {
+            Some((listener, routes)) => {
+                let metrics = axum::serve(listener, routes).with_graceful_shutdown(until(stopped));
+                tokio::try_join!(async { api.await }, async { metrics.await })?;
+            }
+            None => api.await?,
+        }
+        Ok(())
+    }
+}
+
+fn token(config: &Config, variables: &dyn Fn(&str) -> Option<String>) -> Result<Option<Secret>, StartError> {
+    let api = &config.global.services.api;
+    let token = if let Some(file) = &api.token_file {
+        std::fs::read_to_string(&**file)
+            .map_err(|error| StartError::Token(format!("{}: {error}", &**file)))?
+    } else if let Some(name) = &api.token_env {
+        variables(name)
+            .ok_or_else(|| StartError::Token(format!("the environment variable `{name}` is not set")))?
+    } else {
+        return Ok(None);
+    };
+    match token.trim() {
+        "" => Err(StartError::Token("it is empty".into())),
+        token => Ok(Some(Secret::new(token))),
+    }
+}
+
+async fn listen(
+    address: &str,
+    port: u16,
+    (address_key, port_key): (&'static str, &'static str),
+    token: Option<Secret>,
+) -> Result<(TcpListener, Guard), StartError> {
+    let ip = match address {
+        "localhost" => std::net::IpAddr::from([127, 0, 0, 1]),
+        address => address
+            .parse()
+            .map_err(|_| StartError::Address { address: address.to_owned(), key: address_key })?,
+    };
+    let address = SocketAddr::new(ip, port);
+    if !ip.is_loopback() && token.is_none() {
+        return Err(StartError::Unprotected { address, key: address_key });
+    }
+    let listener = TcpListener::bind(address).await.map_err(|reason| StartError::Bind {
+        address,
+        key: port_key,
+        reason,
+    })?;
+    Ok((listener, Guard { token, local_only: ip.is_loopback() }))
+}
+
+fn api_routes(shared: Shared, guard: Guard) -> Routes {
+    Routes::new()
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .route("/startup-status", get(ready))
+        .route("/api/v1/eval", post(eval))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(shared)
+}
+
+fn metrics_routes(shared: Shared, guard: Guard) -> Routes {
+    Routes::new()
+        .route("/metrics", get(metrics))
+        .route("/health", get(health))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(shared)
+}
+
+async fn health() -> Response {
+    Json(Status::health()).into_response()
+}
+
+async fn ready(State(shared): State<Shared>) -> Response {
+    let status = match shared.status.phase() {
+        Phase::Ready => StatusCode::OK,
+        Phase::Starting | Phase::Draining => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(shared.status.to_json())).into_response()
+}
+
+async fn eval(
+    State(shared): State<Shared>,
+    request: Result<Json<EvalRequest>, JsonRejection>,
+) -> Result<Response, ApiFailure> {
+    let Json(request) = request.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            ApiFailure {
+                status: StatusCode::PAYLOAD_TOO_LARGE,
+                code: "REQUEST_BODY_TOO_LARGE",
+                message: format!("at most {MAX_BODY_BYTES} bytes are read"),
+            }
+        } else {
+            ApiFailure::invalid(rejection.body_text())
+        }
+    })?;
+    Ok(Json(request.evaluate(&shared.router)?).into_response())
+}
+
+async fn metrics(State(shared): State<Shared>) -> Result<Response, ApiFailure> {
+    let text = shared.router.metrics().encode().map_err(|error| ApiFailure {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        code: "METRICS_ERROR",
+        message: error.to_string(),
+    })?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+async fn not_found() -> ApiFailure {
+    ApiFailure { status: StatusCode::NOT_FOUND, code: "NOT_FOUND", message: "no such endpoint".into() }
+}
+
+async fn method_not_allowed() -> ApiFailure {
+    ApiFailure {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        code: "METHOD_NOT_ALLOWED",
+        message: "the endpoint does not take this method".into(),
+    }
+}

@@ -1,0 +1,195 @@
+//! `vllm-sr serve`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use vsr_api::Management;
+use vsr_gateway::{Gateway, GatewayOptions, Status};
+use vsr_router::{Metrics, Router, RouterParts, Snapshot};
+use vsr_store::{EmbeddedStore, KeyValue, MemoryStore};
+use vsr_types::{Severity, SystemClock};
+
+use crate::{
+    args::ServeArgs,
+    demo::{self, Simulator},
+    load::{compile_file, complain, variable},
+    logging,
+};
+
+const DEFAULT_CONFIG: &str = "config.yaml";
+const SAVE_INTERVAL: Duration = Duration::from_secs(60);
+/// Learned state is a handful of values; a store in memory need not hold more.
+const MEMORY_STORE_ENTRIES: usize = 10_000;
+
+/// What is served.
+enum Source {
+    /// A configuration file.
+    File(PathBuf),
+    /// The demonstration, because it was asked for.
+    Demo,
+    /// The demonstration, because there is nothing else yet.
+    Setup,
+}
+
+pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    logging::start(&args.log_level, args.log_format)?;
+    let source = match args.config {
+        Some(file) => Source::File(file),
+        None if args.demo => Source::Demo,
+        None if Path::new(DEFAULT_CONFIG).is_file() => Source::File(DEFAULT_CONFIG.into()),
+        None => Source::Setup,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(source))
+}
+
+async fn serve(source: Source) -> anyhow::Result<ExitCode> {
+    let Some((snapshot, store)) = prepare(&source).await? else {
+        return Ok(ExitCode::FAILURE);
+    };
+    let parts = RouterParts { clock: Arc::new(SystemClock), store, metrics: Metrics::default() };
+    let router = Router::new(Arc::clone(&snapshot), parts);
+    let status = Arc::new(Status::default());
+    let management =
+        Management::bind(Arc::clone(&router), Arc::clone(&status), snapshot.config(), &variable).await?;
+    let options = GatewayOptions { status: Arc::clone(&status), ..GatewayOptions::default() };
+    let gateway = Gateway::bind(Arc::clone(&router), options)?;
+    tracing::info!(address = %management.api_address()?, "serving the management API");
+    if let Some(address) = management.metrics_address()? {
+        tracing::info!(%address, "serving metrics");
+    }
+    if let Source::Setup = source {
+        welcome(&gateway);
+    }
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let until_stopped = || {
+        let mut stopped = stopped.clone();
+        async move {
+            // A closed channel also means stop.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        }
+    };
+    let management = tokio::spawn(management.serve(until_stopped()));
+    let saver = tokio::spawn(save_regularly(Arc::clone(&router), until_stopped()));
+    let shutdown = async {
+        wait_for_signal().await;
+        tracing::info!("stopping: finishing the requests in flight");
+    };
+    gateway.serve(shutdown).await.context("the data plane failed")?;
+    stop.send_replace(true);
+    saver.await.context("the saver of learned state failed")?;
+    management.await.context("the management API failed")?.context("the management API failed")?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The snapshot and the store; nothing if the configuration has errors, which are printed.
+async fn prepare(source: &Source) -> anyhow::Result<Option<(Arc<Snapshot>, Arc<dyn KeyValue>)>> {
+    let Source::File(file) = source else {
+        let small = Simulator::bind("small", Duration::from_millis(20), Duration::from_millis(5)).await?;
+        let large = Simulator::bind("large", Duration::from_millis(120), Duration::from_millis(20)).await?;
+        let snapshot = demo::snapshot(small.address()?, large.address()?)?;
+        tokio::spawn(small.serve());
+        tokio::spawn(large.serve());
+        return Ok(Some((snapshot, Arc::new(MemoryStore::new(MEMORY_STORE_ENTRIES)))));
+    };
+    let (document, snapshot) = compile_file(file)?;
+    let Some(snapshot) = snapshot else {
+        for problem in document.problems() {
+            complain(format_args!("{problem}"));
+        }
+        complain(format_args!("error: the configuration {} cannot run", file.display()));
+        return Ok(None);
+    };
+    for problem in document.problems() {
+        let line = format!("{}:{}:{}", problem.file, problem.line, problem.column);
+        let diagnostic = &problem.diagnostic;
+        match diagnostic.severity {
+            Severity::NotActive => {
+                tracing::warn!(at = line, path = %diagnostic.path, "accepted, not active: {}", diagnostic.message);
+            }
+            _ => {
+                tracing::warn!(at = line, path = %diagnostic.path, help = diagnostic.help, "{}", diagnostic.message)
+            }
+        }
+    }
+    let store = open_store(file, &snapshot);
+    Ok(Some((snapshot, store)))
+}
+
+/// The embedded store in the state directory, which is relative to the configuration file. Without
+/// it the router serves all the same and forgets what it learns.
+fn open_store(file: &Path, snapshot: &Snapshot) -> Arc<dyn KeyValue> {
+    let base = file.parent().unwrap_or(Path::new("."));
+    let directory = base.join(&*snapshot.config().global.router.state_dir);
+    match EmbeddedStore::open(&directory) {
+        Ok(store) => Arc::new(store),
+        Err(error) => {
+            tracing::warn!(%error, "learned state is kept in memory only and lost on exit");
+            Arc::new(MemoryStore::new(MEMORY_STORE_ENTRIES))
+        }
+    }
+}
+
+async fn save_regularly(router: Arc<Router>, stopped: impl Future<Output = ()>) {
+    let mut interval = tokio::time::interval(SAVE_INTERVAL);
+    interval.tick().await;
+    let mut stopped = std::pin::pin!(stopped);
+    let mut is_last = false;
+    while !is_last {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = &mut stopped => is_last = true,
+        }
+        let router = Arc::clone(&router);
+        match tokio::task::spawn_blocking(move || router.save()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "learned state could not be saved"),
+            Err(error) => tracing::warn!(%error, "learned state could not be saved"),
+        }
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn wait_for_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be watched; it will stop the process at once")
+            }
+        }
+    }
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        tracing::warn!(%error, "SIGINT cannot be watched");
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What to do in a directory without a configuration.
+fn welcome(gateway: &Gateway) {
+    let address = gateway.local_addrs().first().map(ToString::to_string).unwrap_or_default();
+    complain(format_args!(
+        "\nThere is no {DEFAULT_CONFIG} here, so a demonstration with two simulated models is being served.\n\
+         \n  try it     vllm-sr chat \"Production is down, what now?\"\n\
+         \x20 from code  base_url=http://{address}/v1, model \"auto\", any API key\n\
+         \x20 ask why    vllm-sr eval --prompt \"Production is down, what now?\"\n\
+         \x20 for real   write {DEFAULT_CONFIG} and start again; `vllm-sr validate` checks it\n"
+    ));
+}

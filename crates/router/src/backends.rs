@@ -1,0 +1,349 @@
+//! The models of a snapshot and the backends that serve them, resolved once.
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::{HeaderName, HeaderValue, header, uri::PathAndQuery};
+use vsr_config::{
+    ApiFormat, BackendProtocol, BackendRef, Config, Pricing, ProviderKind, ProviderModel, ReasoningFamily,
+    Reliability,
+};
+use vsr_types::{Diagnostic, Diagnostics, ModelName, Path, Secret};
+use vsr_upstream::{Endpoint, Scheme, Timeouts};
+
+/// Every model that can be named, adapters included.
+#[derive(Debug, Default)]
+pub struct Models {
+    models: Vec<Model>,
+    by_name: HashMap<ModelName, usize>,
+}
+
+/// A model card or one of its adapters, ready to be called.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The name clients and decisions use.
+    pub name: ModelName,
+    /// The model card; the same as `name` unless this is an adapter.
+    pub card: ModelName,
+    /// The protocol its backends speak.
+    pub api_format: ApiFormat,
+    /// How it is told to reason: the family's name and settings.
+    pub reasoning: Option<(Arc<str>, ReasoningFamily)>,
+    /// What its tokens cost.
+    pub pricing: Option<Pricing>,
+    /// Where it is served.
+    pub backends: Vec<Arc<Backend>>,
+    /// The running sum of the backends' weights.
+    cumulative_weights: Vec<f64>,
+}
+
+/// One place where a model is served.
+#[derive(Debug)]
+pub struct Backend {
+    /// `model/backend`, for logs, traces and metrics.
+    pub name: Arc<str>,
+    /// The server.
+    pub endpoint: Arc<Endpoint>,
+    /// The path of chat completions.
+    pub chat_path: PathAndQuery,
+    /// Headers of every request: the credential, and those of `extra_headers`.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether the router has a credential of its own, so that the client's must not be sent.
+    pub has_credential: bool,
+    /// The model id this backend knows.
+    pub upstream_model: ModelName,
+    /// How long a call may take.
+    pub timeouts: Timeouts,
+    /// Whether this is OpenAI's own service, which takes reasoning parameters at the top level.
+    pub is_openai_service: bool,
+    weight: f64,
+}
+
+// === impl Models
+
+impl Models {
+    /// Resolves the models of `config`. Cross references are checked by `config`; here endpoints,
+    /// headers and credentials are.
+    pub(crate) fn compile(
+        config: &Config,
+        variables: &dyn Fn(&str) -> Option<String>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let mut models = Self::default();
+        for (index, provider) in config.providers.models.iter().enumerate() {
+            let path = Path::keys("providers.models").index(index);
+            let card = ModelName::from(provider.name.as_str());
+            let model = Model::compile(config, provider, &path, variables, diagnostics);
+            let adapters = config
+                .routing
+                .model_cards
+                .iter()
+                .filter(|known| known.name == provider.name)
+                .flat_map(|known| &known.loras);
+            for adapter in adapters {
+                models.add(model.as_adapter(ModelName::from(adapter.name.as_str())));
+            }
+            models.add(Model { name: card.clone(), card, ..model });
+        }
+        models
+    }
+
+    fn add(&mut self, model: Model) {
+        self.by_name.entry(model.name.clone()).or_insert(self.models.len());
+        self.models.push(model);
+    }
+
+    /// The model of that name.
+    pub fn find(&self, name: &str) -> Option<&Model> {
+        self.by_name.get(name).map(|index| &self.models[*index])
+    }
+
+    /// All models, in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = &Model> {
+        self.models.iter()
+    }
+}
+
+// === impl Model
+
+impl Model {
+    fn compile(
+        config: &Config,
+        provider: &ProviderModel,
+        path: &Path,
+        variables: &dyn Fn(&str) -> Option<String>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let default_timeout = config.listeners.iter().map(|listener| listener.timeout.0).max();
+        let timeouts = timeouts(provider.reliability.as_ref(), default_timeout);
+        let mut backends = Vec::new();
+        for (index, reference) in provider.backend_refs.iter().enumerate() {
+            let path = path.key("backend_refs").index(index);
+            let source = Source { provider, reference, index, timeouts, variables };
+            match source.resolve() {
+                Ok(backend) => backends.push(Arc::new(backend)),
+                Err(problem) => diagnostics.push(problem.at(&path)),
+            }
+        }
+        let mut sum = 0.0;
+        let cumulative_weights = backends
+            .iter()
+            .map(|backend| {
+                sum += backend.weight;
+                sum
+            })
+            .collect();
+        let family = provider.reasoning_family.as_deref().and_then(|name| {
+            let family = config.providers.defaults.reasoning_families.get(name)?;
+            Some((Arc::from(name), family.clone()))
+        });
+        let name = ModelName::from(provider.name.as_str());
+        Self {
+            card: name.clone(),
+            name,
+            api_format: provider.api_format,
+            reasoning: family,
+            pricing: provider.pricing.clone(),
+            backends,
+            cumulative_weights,
+        }
+    }
+
+    /// The same backends under an adapter's name, which is also the id they know it by.
+    fn as_adapter(&self, name: ModelName) -> Self {
+        let backends = self.backends.iter().map(|backend| Arc::new(backend.serving(name.clone()))).collect();
+        Self { name, backends, ..self.clone() }
+    }
+
+    /// The backend for `point` in 0..1: each gets a share of the interval as large as its weight.
+    pub fn pick(&self, point: f64) -> Option<&Arc<Backend>> {
+        let total = *self.cumulative_weights.last()?;
+        if total <= 0.0 {
+            return None;
+        }
+        let target = point * total;
+        let index = self.cumulative_weights.partition_point(|sum| *sum <= target);
+        self.backends.get(index.min(self.backends.len() - 1))
+    }
+}
+
+// === impl Backend
+
+impl Backend {
+    fn serving(&self, model: ModelName) -> Self {
+        Self {
+            name: Arc::clone(&self.name),
+            endpoint: Arc::clone(&self.endpoint),
+            chat_path: self.chat_path.clone(),
+            headers: self.headers.clone(),
+            has_credential: self.has_credential,
+            upstream_model: model,
+            timeouts: self.timeouts,
+            is_openai_service: self.is_openai_service,
+            weight: self.weight,
+        }
+    }
+}
+
+fn timeouts(reliability: Option<&Reliability>, listener_timeout: Option<std::time::Duration>) -> Timeouts {
+    let defaults = Reliability::default();
+    let settings = reliability.unwrap_or(&defaults);
+    Timeouts {
+        connect: settings.connect_timeout.0,
+        first_byte: settings.first_byte_timeout.0,
+        stream_idle: settings.stream_idle_timeout.0,
+        total: settings.request_timeout.map(|timeout| timeout.0).or(listener_timeout),
+    }
+}
+
+/// A backend reference with what it needs to be resolved.
+struct Source<'c> {
+    provider: &'c ProviderModel,
+    reference: &'c BackendRef,
+    index: usize,
+    timeouts: Timeouts,
+    variables: &'c dyn Fn(&str) -> Option<String>,
+}
+
+/// What is wrong with a backend reference: the key, and the message.
+struct SourceProblem(&'static str, String);
+
+// === impl SourceProblem
+
+impl SourceProblem {
+    fn at(self, path: &Path) -> Diagnostic {
+        let path = if self.0.is_empty() { path.clone() } else { path.key(self.0) };
+        Diagnostic::error(path, self.1)
+    }
+}
+
+// === impl Source
+
+impl Source<'_> {
+    fn resolve(&self) -> Result<Backend, SourceProblem> {
+        let reference = self.reference;
+        let (endpoint, chat_path) = self.address()?;
+        let mut headers = Vec::new();
+        for (name, value) in &reference.extra_headers {
+            headers.push((header_name("extra_headers", name)?, header_value("extra_headers", value)?));
+        }
+        let credential = self.credential();
+        if let Some(key) = &credential {
+            headers.push(self.authentication(key)?);
+        }
+        let name = reference.name.clone().unwrap_or_else(|| match self.index {
+            0 => "primary".into(),
+            index => format!("backend-{}", index + 1),
+        });
+        Ok(Backend {
+            name: format!("{}/{name}", self.provider.name).into(),
+            is_openai_service: endpoint.authority() == "api.openai.com:443",
+            endpoint: Arc::new(endpoint),
+            chat_path,
+            headers,
+            has_credential: credential.is_some(),
+            upstream_model: self.upstream_model(),
+            timeouts: self.timeouts,
+            weight: reference.weight.unwrap_or(1.0),
+        })
+    }
+
+    fn address(&self) -> Result<(Endpoint, PathAndQuery), SourceProblem> {
+        let reference = self.reference;
+        let (key, endpoint, path) = if let Some(base_url) = &reference.base_url {
+            let (endpoint, base) = Endpoint::parse_with_path(base_url)
+                .map_err(|error| SourceProblem("base_url", error.to_string()))?;
+            let suffix = match reference.provider {
+                Some(ProviderKind::Anthropic) => "/v1/messages",
+                Some(ProviderKind::MiniMax) => "/v1/chat/completions",
+                _ if base.is_empty() => "/v1/chat/completions",
+                _ => "/chat/completions",
+            };
+            ("base_url", endpoint, format!("{base}{suffix}"))
+        } else {
+            let written = reference.endpoint.as_deref().unwrap_or_default();
+            ("endpoint", self.endpoint(written)?, "/v1/chat/completions".to_owned())
+        };
+        let mut path = match &reference.chat_path {
+            Some(explicit) if explicit.starts_with('/') => explicit.clone(),
+            Some(explicit) => format!("/{explicit}"),
+            None => path,
+        };
+        if let (Some(ProviderKind::AzureOpenAi), Some(version)) = (reference.provider, &reference.api_version)
+        {
+            path = format!("{path}{}api-version={version}", if path.contains('?') { '&' } else { '?' });
+        }
+        let path = path
+            .parse()
+            .map_err(|_| SourceProblem(key, format!("`{path}` is no path that can be requested")))?;
+        Ok((endpoint, path))
+    }
+
+    /// `host:port` with an optional scheme, which then decides the protocol; a path is dropped.
+    fn endpoint(&self, written: &str) -> Result<Endpoint, SourceProblem> {
+        let (scheme, rest) = match written.split_once("://") {
+            Some(("http", rest)) => (Scheme::Http, rest),
+            Some(("https", rest)) => (Scheme::Https, rest),
+            Some((other, _)) => {
+                let message = format!("unknown scheme `{other}`; use http or https");
+                return Err(SourceProblem("endpoint", message));
+            }
+            None if self.reference.protocol == Some(BackendProtocol::Https) => (Scheme::Https, written),
+            None => (Scheme::Http, written),
+        };
+        let authority = rest.split('/').next().unwrap_or_default();
+        Endpoint::from_authority(scheme, &bracketed(authority))
+            .map_err(|error| SourceProblem("endpoint", error.to_string()))
+    }
+
+    fn credential(&self) -> Option<Secret> {
+        let from_environment =
+            || self.reference.api_key_env.as_deref().and_then(self.variables).map(Secret::new);
+        self.reference.api_key.clone().or_else(from_environment).filter(|key| !key.is_empty())
+    }
+
+    fn authentication(&self, key: &Secret) -> Result<(HeaderName, HeaderValue), SourceProblem> {
+        let default_header = match self.reference.provider {
+            Some(ProviderKind::Anthropic) => "x-api-key",
+            Some(ProviderKind::AzureOpenAi) => "api-key",
+            _ => "authorization",
+        };
+        let written = self.reference.auth_header.as_deref().unwrap_or(default_header);
+        let name = header_name("auth_header", written)?;
+        let default_prefix = if name == header::AUTHORIZATION { "Bearer" } else { "" };
+        let prefix = self.reference.auth_prefix.as_deref().unwrap_or(default_prefix).trim();
+        let separator = if prefix.is_empty() { "" } else { " " };
+        let mut value = HeaderValue::from_str(&format!("{prefix}{separator}{}", key.expose()))
+            .map_err(|_| SourceProblem("api_key", "the key holds characters that no header can".into()))?;
+        value.set_sensitive(true);
+        Ok((name, value))
+    }
+
+    /// The id by backend type (`type`, else `provider`, else `vllm`), else `provider_model_id`, else the name.
+    fn upstream_model(&self) -> ModelName {
+        let provider = self.provider;
+        let kind = self.reference.kind.as_deref();
+        let kind = kind.or(self.reference.provider.map(ProviderKind::as_str)).unwrap_or("vllm");
+        let id = provider.external_model_ids.get(kind).or(provider.provider_model_id.as_ref());
+        ModelName::from(id.unwrap_or(&provider.name).as_str())
+    }
+}
+
+/// A bare IPv6 address in brackets; anything else as it is.
+fn bracketed(authority: &str) -> String {
+    if authority.parse::<std::net::Ipv6Addr>().is_ok() {
+        format!("[{authority}]")
+    } else {
+        authority.to_owned()
+    }
+}
+
+fn header_name(key: &'static str, name: &str) -> Result<HeaderName, SourceProblem> {
+    HeaderName::try_from(name).map_err(|_| SourceProblem(key, format!("`{name}` is no header name")))
+}
+
+fn header_value(key: &'static str, value: &str) -> Result<HeaderValue, SourceProblem> {
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| SourceProblem(key, "the value holds characters that no header can".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,112 @@
+//! The guard that follows a request to its end and records it exactly once.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use vsr_types::{ModelName, RouteTrace, Stage, Usage};
+
+use crate::{Router, Snapshot};
+
+/// Follows one request from the routing to the last byte of the answer.
+///
+/// [`Exchange::end`] records how it ended; an exchange that is dropped without it is recorded as
+/// abandoned by the client, so that nothing goes uncounted.
+pub struct Exchange {
+    router: Arc<Router>,
+    snapshot: Arc<Snapshot>,
+    trace: RouteTrace,
+    received: Instant,
+    sent: Option<Instant>,
+    in_flight: Option<ModelName>,
+    is_recorded: bool,
+}
+
+// === impl Exchange
+
+impl Exchange {
+    pub(crate) fn new(
+        router: Arc<Router>,
+        snapshot: Arc<Snapshot>,
+        trace: RouteTrace,
+        received: Instant,
+    ) -> Self {
+        Self { router, snapshot, trace, received, sent: None, in_flight: None, is_recorded: false }
+    }
+
+    /// The trace so far.
+    pub fn trace(&self) -> &RouteTrace {
+        &self.trace
+    }
+
+    pub(crate) fn trace_mut(&mut self) -> &mut RouteTrace {
+        &mut self.trace
+    }
+
+    /// The snapshot that routed the request.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    pub(crate) fn begin(&mut self, model: &ModelName) {
+        self.router.metrics().in_flight(model, 1);
+        self.in_flight = Some(model.clone());
+        self.sent = Some(Instant::now());
+    }
+
+    /// The head of the backend's response arrived.
+    pub fn upstream_head(&mut self) {
+        if let Some(sent) = self.sent {
+            self.trace.stages.add(Stage::Upstream, sent.elapsed());
+        }
+    }
+
+    /// The status that the client is sent.
+    pub fn status(&mut self, status: u16) {
+        self.trace.outcome.status = status;
+    }
+
+    /// The first byte of the answer's body goes to the client; later calls change nothing.
+    pub fn first_byte(&mut self) {
+        if self.trace.outcome.first_byte.is_none() {
+            self.trace.outcome.first_byte = Some(self.received.elapsed());
+        }
+    }
+
+    /// The backend reported usage.
+    pub fn usage(&mut self, usage: Usage) {
+        self.trace.outcome.usage = Some(usage);
+    }
+
+    /// How long ago the request was received.
+    pub fn elapsed(&self) -> Duration {
+        self.received.elapsed()
+    }
+
+    /// The request is over; `error` is the reason code if it failed.
+    pub fn end(mut self, error: Option<&'static str>) {
+        self.trace.outcome.error = error;
+        self.record();
+    }
+
+    fn record(&mut self) {
+        if std::mem::replace(&mut self.is_recorded, true) {
+            return;
+        }
+        self.trace.outcome.total = self.received.elapsed();
+        if let Some(model) = self.in_flight.take() {
+            self.router.metrics().in_flight(&model, -1);
+        }
+        self.router.record(&self.snapshot, &self.trace);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.is_recorded {
+            self.trace.outcome.error = Some("client_gone");
+            self.record();
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the contract has and this version does not do: one line for each use, so that nothing is
+//! silently ignored.
+
+use vsr_config::{ApiFormat, Config, Document, Plugin, Reliability};
+use vsr_types::{Diagnostics, Path};
+
+/// Blocks outside of lists, with what they are for. They are reported where they are written.
+const BLOCKS: &[(&str, &str)] = &[
+    ("setup", "setup state"),
+    ("global.router.clear_route_cache", "route cache clearing (only for an Envoy in front)"),
+    ("global.router.streamed_body", "streamed request bodies"),
+    ("global.router.skip_processing", "the skip-processing header"),
+    ("global.router.model_selection", "global settings of selection algorithms"),
+    ("global.services.api.batch_classification", "batch classification"),
+    ("global.services.response_api", "the Responses API"),
+    ("global.services.router_replay", "router replay"),
+    ("global.services.startup_status", "stored startup status"),
+    ("global.services.observability.metrics.windowed_metrics", "windowed metrics"),
+    ("global.services.observability.tracing", "OpenTelemetry tracing"),
+    ("global.services.authz.providers", "per-user provider credentials"),
+    ("global.services.ratelimit", "rate limits"),
+    ("global.stores.semantic_cache", "the semantic cache"),
+    ("global.stores.response_cache", "the semantic cache"),
+    ("global.stores.memory", "memory"),
+    ("global.stores.vector_store", "vector stores"),
+    ("global.integrations.tools", "the tools database"),
+    ("global.integrations.looper", "multi-model execution"),
+    ("global.model_catalog.embeddings", "embedding models"),
+    ("global.model_catalog.system", "router-owned classifiers"),
+    ("global.model_catalog.external", "external classifiers"),
+    ("global.model_catalog.kbs", "knowledge bases"),
+    ("global.modules", "classifier modules"),
+];
+
+/// Reports every use in `document`.
+pub(crate) fn report(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {
+    for (block, purpose) in BLOCKS {
+        let path = Path::keys(block);
+        if document.is_written(&path) {
+            diagnostics.not_active(path, *purpose);
+        }
+    }
+    if document.is_written(&Path::keys("global.router.config_source")) && is_kubernetes(config) {
+        diagnostics.not_active(Path::keys("global.router.config_source"), "configuration from Kubernetes");
+    }
+    listeners(document, config, diagnostics);
+    providers(document, config, diagnostics);
+    decisions(config, diagnostics);
+}
+
+fn is_kubernetes(config: &Config) -> bool {
+    config.global.router.config_source == vsr_config::ConfigSource::Kubernetes
+}
+
+fn listeners(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {
+    for index in 0..config.listeners.len() {
+        let listener = Path::keys("listeners").index(index);
+        for (path, purpose) in [
+            (listener.key("tls"), "transport security of listeners"),
+            (listener.key("limits").key("max_streams"), "HTTP/2"),
+        ] {
+            if document.is_written(&path) {
+                diagnostics.not_active(path, purpose);
+            }
+        }
+    }
+}
+
+fn providers(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {
+    const ACTIVE: [&str; 4] =
+        ["connect_timeout", "first_byte_timeout", "stream_idle_timeout", "request_timeout"];
+    for (index, model) in config.providers.models.iter().enumerate() {
+        let path = Path::keys("providers.models").index(index);
+        if model.api_format == ApiFormat::Anthropic {
+            let feature =
+                format!("backends that speak the Anthropic protocol; requests to `{}` get 501", model.name);
+            diagnostics.not_active(path.key("api_format"), feature);
+        }
+        for key in Reliability::KEYS.iter().filter(|key| !ACTIVE.contains(key)) {
+            let path = path.key("reliability").key(*key);
+            if document.is_written(&path) {
+                diagnostics.not_active(path, "health checks, retries and balancing policies");
+            }
+        }
+    }
+}
+
+fn decisions(config: &Config, diagnostics: &mut Diagnostics) {
+    for (index, decision) in config.routing.decisions.iter().enumerate() {
+        let path = Path::keys("routing.decisions").index(index);
+        for (position, plugin) in decision.plugins.iter().enumerate() {
+            if !matches!(plugin, Plugin::FastResponse(_)) {
+                let path = path.key("plugins").index(position);
+                diagnostics.not_active(path, format!("plugin `{}`", plugin.kind().as_str()));
+            }
+        }
+        if !decision.candidate_iterations.is_empty() {
+            diagnostics.not_active(path.key("candidateIterations"), "candidate iterations");
+        }
+        if !decision.emits.is_empty() {
+            diagnostics.not_active(path.key("emits"), "retention directives");
+        }
+    }
+}

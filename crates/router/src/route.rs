@@ -1,0 +1,360 @@
+//! One request through the pipeline.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use vsr_config::{ApiFormat, ExplicitModels};
+use vsr_protocol::{ApiError, ChatRequest, Edits};
+use vsr_signals::{SignalInput, SignalRefusal, TokenCalibration};
+use vsr_types::{
+    Choice, Evidence, FamilySet, Identity, Outcome, ReasoningChoice, ReasoningMode, RequestId, RequestView,
+    RouteTrace, SignalFamily, Stage, StageTimings, Verdict,
+};
+
+use crate::{
+    Backend, Exchange, Explanation, Model, Router, Snapshot, fast_response::FastResponse, reasoning,
+};
+
+/// What the edge knows about a request.
+pub struct RouteInput<'r> {
+    /// The request.
+    pub request: &'r ChatRequest,
+    /// Who asks.
+    pub identity: Identity,
+    /// The request's id.
+    pub request_id: RequestId,
+    /// When its head was received.
+    pub received: Instant,
+    /// How long its body took to parse.
+    pub parse: Duration,
+}
+
+/// What to do with a request.
+pub enum Routed {
+    /// Send it to a backend.
+    Forward(Box<Forward>),
+    /// Answer it without a backend.
+    Shortcut(Box<Shortcut>),
+    /// Refuse it.
+    Refusal(Box<Refusal>),
+}
+
+/// A request on its way to a backend.
+pub struct Forward {
+    /// Accompanies the request to its end.
+    pub exchange: Exchange,
+    /// Where it goes.
+    pub backend: Arc<Backend>,
+    /// What is sent there.
+    pub body: Bytes,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+    /// Whether the router asked for a usage chunk that the client did not ask for.
+    pub usage_injected: bool,
+    /// How many choices the client asked for.
+    pub choices: u32,
+}
+
+/// An answer of the router's own.
+pub struct Shortcut {
+    /// Accompanies the request to its end.
+    pub exchange: Exchange,
+    /// The body: a completion, or a stream of events.
+    pub body: Bytes,
+    /// Whether the body is a stream of events.
+    pub stream: bool,
+}
+
+/// A request that goes nowhere.
+pub struct Refusal {
+    /// Accompanies the request to its end.
+    pub exchange: Exchange,
+    /// Why.
+    pub error: ApiError,
+    /// The reason code for metrics.
+    pub reason: &'static str,
+}
+
+/// Why the pipeline stopped before a model was reached.
+struct Stop {
+    error: ApiError,
+    reason: &'static str,
+}
+
+/// Where the pipeline arrived.
+enum Arrival<'s> {
+    Answer(&'s FastResponse),
+    Model { model: &'s Model, choice: Choice },
+}
+
+impl Stop {
+    fn new(reason: &'static str, status: u16, message: impl Into<String>) -> Self {
+        Self { error: ApiError::new(status, message), reason }
+    }
+}
+
+// === impl Router
+
+impl Router {
+    /// Routes one request by `snapshot`.
+    pub fn route(self: &Arc<Self>, snapshot: &Arc<Snapshot>, input: RouteInput<'_>) -> Routed {
+        let request = input.request;
+        let view = request.view();
+        let mut trace = self.blank_trace(snapshot, request.model(), input.identity, input.request_id);
+        trace.outcome.streamed = request.stream();
+        trace.stages.add(Stage::Parse, input.parse);
+        let arrival = self.decide(snapshot, &view, &mut trace, snapshot.families());
+        self.metrics().record_routing(snapshot, &trace, input.received.elapsed());
+        let mut exchange = Exchange::new(Arc::clone(self), Arc::clone(snapshot), trace, input.received);
+        match arrival {
+            Err(Stop { error, reason }) => Routed::Refusal(Box::new(Refusal { exchange, error, reason })),
+            Ok(Arrival::Answer(answer)) => {
+                let id = exchange.trace().request_id.clone();
+                let body = answer.render(request, &id, exchange.trace().at);
+                Routed::Shortcut(Box::new(Shortcut { exchange, body, stream: request.stream() }))
+            }
+            Ok(Arrival::Model { model, choice }) => {
+                match self.forward(snapshot, request, model, choice, &mut exchange) {
+                    Ok((backend, body)) => Routed::Forward(Box::new(Forward {
+                        exchange,
+                        backend,
+                        body,
+                        stream: request.stream(),
+                        usage_injected: injects_usage(request),
+                        choices: request.choices().and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+                    })),
+                    Err(Stop { error, reason }) => {
+                        Routed::Refusal(Box::new(Refusal { exchange, error, reason }))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Routes a request without sending it anywhere, and says why it would go where it would go.
+    /// Every signal family is evaluated, whether a decision can see it or not.
+    pub fn explain(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        request: &ChatRequest,
+        identity: Identity,
+    ) -> Explanation {
+        let view = request.view();
+        let mut trace = self.blank_trace(snapshot, request.model(), identity, RequestId::from("eval"));
+        // Roles are asked for only where a decision can see them: without a user they refuse.
+        let needs_roles = snapshot.families().contains(SignalFamily::Authz) || trace.identity.user.is_some();
+        let families = if needs_roles { FamilySet::ALL } else { FamilySet::ALL.without(SignalFamily::Authz) };
+        let refusal = match self.decide(snapshot, &view, &mut trace, families) {
+            Ok(Arrival::Model { choice, .. }) => {
+                trace.choice = Some(choice);
+                None
+            }
+            Ok(Arrival::Answer(_)) => None,
+            Err(stop) => Some(stop.error),
+        };
+        Explanation::new(snapshot, &trace, &view.evaluation_text(), refusal.as_ref())
+    }
+
+    fn blank_trace(
+        &self,
+        snapshot: &Snapshot,
+        requested_model: &str,
+        identity: Identity,
+        request_id: RequestId,
+    ) -> RouteTrace {
+        RouteTrace {
+            request_id,
+            at: self.clock().now(),
+            snapshot: Arc::clone(snapshot.hash()),
+            identity,
+            requested_model: requested_model.into(),
+            routed: snapshot.is_auto(requested_model),
+            atoms: Arc::clone(snapshot.atoms()),
+            evidence: Evidence::new(snapshot.atoms()),
+            verdict: Verdict::default(),
+            choice: None,
+            context_tokens: 0,
+            context_bytes: 0,
+            backend: None,
+            upstream_model: None,
+            stages: StageTimings::default(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// Signals, projections, decision, selection.
+    fn decide<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        view: &RequestView<'_>,
+        trace: &mut RouteTrace,
+        families: FamilySet,
+    ) -> Result<Arrival<'s>, Stop> {
+        let pinned = if trace.routed { None } else { Some(pinned_model(snapshot, &trace.requested_model)?) };
+        let started = Instant::now();
+        trace.context_bytes = calibration_bytes(view);
+        let input = SignalInput {
+            request: view,
+            identity: &trace.identity,
+            tokens: self.calibration(),
+            authz_fail_open: snapshot.config().global.services.authz.fail_open,
+        };
+        let summary = snapshot.signals().evaluate(&input, families, &mut trace.evidence);
+        let signalled = Instant::now();
+        trace.stages.add(Stage::Signals, signalled - started);
+        trace.context_tokens = match summary {
+            Ok(summary) => summary.context_tokens,
+            Err(SignalRefusal::NoSubject) => {
+                let message = "the caller's identity is required for this policy and nobody vouched for one";
+                return Err(Stop::new("authz_denied", 403, message));
+            }
+        };
+        let projections = snapshot.policy().evaluate_projections(&mut trace.evidence);
+        let projected = Instant::now();
+        trace.stages.add(Stage::Projections, projected - signalled);
+        trace.verdict = snapshot.policy().decide(&trace.evidence, projections);
+        let decided = Instant::now();
+        trace.stages.add(Stage::Decision, decided - projected);
+        let arrival = choose(snapshot, trace, pinned);
+        trace.stages.add(Stage::Selection, decided.elapsed());
+        arrival
+    }
+
+    /// Picks a backend and writes the body it gets.
+    fn forward(
+        &self,
+        snapshot: &Snapshot,
+        request: &ChatRequest,
+        model: &Model,
+        choice: Choice,
+        exchange: &mut Exchange,
+    ) -> Result<(Arc<Backend>, Bytes), Stop> {
+        let started = Instant::now();
+        let chosen = exchange.trace_mut();
+        let name = choice.model.clone();
+        let reasoning = choice.reasoning.clone();
+        chosen.choice = Some(choice);
+        if model.api_format == ApiFormat::Anthropic {
+            let message =
+                format!("model `{name}` speaks the Anthropic protocol, which is not active in this version");
+            return Err(Stop::new("unsupported_protocol", 501, message));
+        }
+        let Some(backend) = model.pick(self.next_point()) else {
+            return Err(Stop::new(
+                "no_backend",
+                503,
+                format!("model `{name}` has no backend that takes requests"),
+            ));
+        };
+        chosen.backend = Some(Arc::clone(&backend.name));
+        chosen.upstream_model = Some(backend.upstream_model.clone());
+        let mut edits = Edits::default();
+        edits.set_model(backend.upstream_model.as_str());
+        if injects_usage(request) {
+            edits.include_usage();
+        }
+        if chosen.routed {
+            reasoning::apply(&mut edits, request, model, backend, &reasoning);
+        }
+        let body = edits.apply(request);
+        chosen.stages.add(Stage::Rewrite, started.elapsed());
+        self.metrics().record_choice(snapshot, chosen);
+        exchange.begin(&name);
+        Ok((Arc::clone(backend), body))
+    }
+}
+
+/// The bytes that the backend's token count can be held against; none where media parts, whose
+/// tokens no bytes tell, are in the count.
+fn calibration_bytes(view: &RequestView<'_>) -> u64 {
+    let facts = &view.facts;
+    if facts.images + facts.audios + facts.files == 0 { TokenCalibration::prompt_bytes(view) } else { 0 }
+}
+
+fn injects_usage(request: &ChatRequest) -> bool {
+    request.stream() && request.include_usage() != Some(true)
+}
+
+/// The model a client named, if it may.
+fn pinned_model<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Model, Stop> {
+    let Some(model) = snapshot.models().find(name) else {
+        return Err(Stop { error: ApiError::model_not_found(name), reason: "model_not_found" });
+    };
+    let allowed = match snapshot.config().global.router.explicit_models {
+        ExplicitModels::Allow => true,
+        ExplicitModels::Listed => snapshot.is_listed(&model.name),
+        ExplicitModels::Deny => false,
+    };
+    if !allowed {
+        let message = format!("model `{name}` may not be named directly; use `{}`", snapshot.auto_name());
+        return Err(Stop::new("explicit_model_denied", 403, message));
+    }
+    Ok(model)
+}
+
+/// The model for the verdict, or for the client's own choice where policy permits it.
+fn choose<'s>(
+    snapshot: &'s Snapshot,
+    trace: &RouteTrace,
+    pinned: Option<&'s Model>,
+) -> Result<Arrival<'s>, Stop> {
+    let winner = trace.verdict.winner.as_ref();
+    if let Some(answer) = winner.and_then(|winner| snapshot.fast_response(winner.index)) {
+        return Ok(Arrival::Answer(answer));
+    }
+    if let Some(model) = pinned {
+        if !snapshot.permits(model, &trace.evidence) {
+            let message = format!("the caller's roles do not permit model `{}`", model.name);
+            return Err(Stop::new("authz_denied", 403, message));
+        }
+        return Ok(Arrival::Model { model, choice: plain_choice(model, "pinned", None) });
+    }
+    if let Some(winner) = winner
+        && let Some(pick) = snapshot.selection().choose(winner.index)
+    {
+        let reference = &snapshot.config().routing.decisions[winner.index].model_refs[pick.candidate];
+        let name = reference.lora_name.as_deref().unwrap_or(&reference.model);
+        if let Some(model) = snapshot.models().find(name) {
+            let effort = reference
+                .reasoning_effort
+                .as_deref()
+                .or(snapshot.config().providers.defaults.default_reasoning_effort.as_deref())
+                .unwrap_or("medium");
+            let is_on = reference.use_reasoning == Some(true);
+            let reasoning = ReasoningChoice {
+                mode: if is_on { ReasoningMode::On } else { ReasoningMode::Off },
+                effort: is_on.then(|| effort.into()),
+            };
+            let choice = Choice {
+                scores: pick.scores,
+                propensity: pick.propensity,
+                reasoning,
+                ..plain_choice(model, pick.method, Some(pick.candidate))
+            };
+            return Ok(Arrival::Model { model, choice });
+        }
+    }
+    match snapshot.default_model() {
+        Some(model) => Ok(Arrival::Model { model, choice: plain_choice(model, "default", None) }),
+        None => Err(Stop::new(
+            "no_model",
+            503,
+            "no decision matched and no default model is configured; set `providers.defaults.default_model`",
+        )),
+    }
+}
+
+fn plain_choice(model: &Model, method: &'static str, model_ref: Option<usize>) -> Choice {
+    Choice {
+        model: model.name.clone(),
+        card: model.card.clone(),
+        model_ref,
+        method,
+        scores: Vec::new(),
+        propensity: 1.0,
+        reasoning: ReasoningChoice::default(),
+    }
+}

@@ -1,0 +1,186 @@
+//! A configuration compiled into something that can run, never changed afterwards.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
+
+use prometheus_client::metrics::counter::Counter;
+
+use vsr_config::{Config, Document, Expanded, Listener};
+use vsr_policy::Policy;
+use vsr_selection::Selection;
+use vsr_signals::SignalSet;
+use vsr_types::{Atom, AtomTable, Diagnostics, Evidence, FamilySet, ModelName, Path};
+
+use crate::{Model, Models, fast_response::FastResponse, inactive};
+
+/// A compiled configuration. A request keeps the snapshot it began with.
+pub struct Snapshot {
+    hash: Arc<str>,
+    config: Arc<Config>,
+    atoms: Arc<AtomTable>,
+    signals: SignalSet,
+    policy: Policy,
+    selection: Selection,
+    models: Models,
+    families: FamilySet,
+    auto_names: BTreeSet<String>,
+    fast_responses: Vec<Option<FastResponse>>,
+    rule_counters: OnceLock<Vec<RuleCounters>>,
+}
+
+/// How often a rule was evaluated, and how often it matched.
+type RuleCounters = (Counter, Counter);
+
+/// Compiles `document`, adding every problem to it: this is the validator. `None` if there are errors.
+pub fn compile(document: &mut Document, variables: &dyn Fn(&str) -> Option<String>) -> Option<Arc<Snapshot>> {
+    let config = Arc::new(document.config()?.clone());
+    let mut diagnostics = Diagnostics::default();
+    let mut atoms = AtomTable::default();
+    let signals = SignalSet::compile(&config, &mut atoms, &mut diagnostics);
+    let policy = Policy::compile(&config, &mut atoms, &mut diagnostics);
+    let selection = Selection::compile(&config, &mut diagnostics);
+    let models = Models::compile(&config, variables, &mut diagnostics);
+    let fast_responses = config.routing.decisions.iter().map(FastResponse::of).collect();
+    let families = policy.used_families();
+    let auto_names = auto_names(&config);
+    inactive::report(document, &config, &mut diagnostics);
+    check_fallback(&config, &mut diagnostics);
+    document.report(diagnostics);
+    if document.has_errors() {
+        return None;
+    }
+    let hash = document.hash()?.into();
+    Some(Arc::new(Snapshot {
+        hash,
+        config,
+        atoms: Arc::new(atoms),
+        signals,
+        policy,
+        selection,
+        models,
+        families,
+        auto_names,
+        fast_responses,
+        rule_counters: OnceLock::new(),
+    }))
+}
+
+// === impl Snapshot
+
+impl Snapshot {
+    /// The content hash of the configuration.
+    pub fn hash(&self) -> &Arc<str> {
+        &self.hash
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The atoms that evidence is about.
+    pub fn atoms(&self) -> &Arc<AtomTable> {
+        &self.atoms
+    }
+
+    /// The compiled projections and decisions.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(crate) fn signals(&self) -> &SignalSet {
+        &self.signals
+    }
+
+    pub(crate) fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// The models and their backends.
+    pub fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// Where clients are served: the configured listeners, or one on this machine alone.
+    pub fn listeners(&self) -> Vec<Listener> {
+        if self.config.listeners.is_empty() {
+            let address = Expanded("127.0.0.1".into());
+            return vec![Listener { name: "default".into(), address, ..Listener::default() }];
+        }
+        self.config.listeners.clone()
+    }
+
+    /// The signal families that decisions can see.
+    pub fn families(&self) -> FamilySet {
+        self.families
+    }
+
+    /// Whether `name` asks the router to choose.
+    pub fn is_auto(&self, name: &str) -> bool {
+        self.auto_names.contains(name.trim())
+    }
+
+    /// The name under which the router itself is listed among the models.
+    pub fn auto_name(&self) -> &str {
+        &self.config.global.router.auto_model_name
+    }
+
+    /// The model for requests that no decision claims.
+    pub fn default_model(&self) -> Option<&Model> {
+        self.models.find(self.config.providers.defaults.default_model.as_deref()?)
+    }
+
+    /// Whether some decision lists the model, or it is the default.
+    pub(crate) fn is_listed(&self, model: &ModelName) -> bool {
+        self.default_model().is_some_and(|default| default.name == *model)
+            || (0..self.config.routing.decisions.len()).any(|index| self.lists(index, model))
+    }
+
+    fn lists(&self, decision: usize, model: &ModelName) -> bool {
+        self.config.routing.decisions[decision]
+            .model_refs
+            .iter()
+            .any(|reference| reference.lora_name.as_deref().unwrap_or(&reference.model) == model.as_str())
+    }
+
+    /// Whether the caller's roles permit the model: it is the default, or no decision lists it, or
+    /// some decision that lists it does not fail on its `authz` conditions alone.
+    pub(crate) fn permits(&self, model: &Model, evidence: &Evidence) -> bool {
+        if self.default_model().is_some_and(|default| default.name == model.name) {
+            return true;
+        }
+        let mut listing = (0..self.config.routing.decisions.len())
+            .filter(|index| self.lists(*index, &model.name))
+            .peekable();
+        listing.peek().is_none() || listing.any(|index| self.policy.permits(index, evidence, &self.atoms))
+    }
+
+    /// The counters of every atom, looked up once with `find`.
+    pub(crate) fn rule_counters(&self, find: impl Fn(&Atom) -> RuleCounters) -> &[RuleCounters] {
+        self.rule_counters.get_or_init(|| self.atoms.iter().map(|(_, atom)| find(atom)).collect())
+    }
+
+    pub(crate) fn fast_response(&self, decision: usize) -> Option<&FastResponse> {
+        self.fast_responses.get(decision)?.as_ref()
+    }
+}
+
+fn auto_names(config: &Config) -> BTreeSet<String> {
+    let router = &config.global.router;
+    ["auto", &router.auto_model_name].into_iter().map(|name| name.trim().to_owned()).collect()
+}
+
+/// Warns where requests can fall through: nothing matched, and no default model.
+fn check_fallback(config: &Config, diagnostics: &mut Diagnostics) {
+    let has_catch_all = config.routing.decisions.iter().any(|decision| {
+        decision.rules.as_ref().is_none_or(|rules| rules.kind.is_none() && rules.conditions.is_empty())
+    });
+    if config.providers.defaults.default_model.is_none() && !has_catch_all {
+        diagnostics.warning(
+            Path::keys("providers.defaults.default_model"),
+            "no default model and no decision that always matches; requests that match nothing are answered with 503",
+        );
+    }
+}
