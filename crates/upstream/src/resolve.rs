@@ -86,6 +86,9 @@ impl Resolver {
 
 impl Sources {
     fn read(name_servers: Option<&[SocketAddr]>) -> Result<Self, String> {
+        // The resolver draws its query identifiers from the system's random source, and panics without one.
+        getrandom::fill(&mut [0; 1])
+            .map_err(|error| format!("the system has no random source to ask safely: {error}"))?;
         let (mut config, mut options) = system_config();
         if let Some(servers) = name_servers {
             let (domain, search, _) = config.into_parts();
