@@ -72,24 +72,17 @@ impl AuthzFamily {
 
     /// Gives the caller its roles. A caller without a user has the roles of its groups.
     pub(crate) fn evaluate(&self, identity: &Identity, evidence: &mut Evidence) {
+        let is_anonymous = identity.user.is_none() && identity.groups.is_empty();
         for role in &self.roles {
-            evidence.set_not_matched(*role);
-        }
-        for binding in &self.bindings {
-            if let Some(subject) = binding.holder(identity) {
-                evidence.set_matched(binding.role, 1.0);
-                evidence.note(binding.role, format!("{} by binding {}", subject, binding.name));
+            match is_anonymous {
+                true => evidence.set_unavailable(*role, UnavailableReason::NoIdentity, OnError::NoMatch),
+                false => evidence.set_not_matched(*role),
             }
         }
-        if identity.user.is_none() {
-            for role in self
-                .roles
-                .iter()
-                .filter(|role| identity.groups.is_empty() && !evidence.is_matched(**role))
-                .copied()
-                .collect::<Vec<_>>()
-            {
-                evidence.set_unavailable(role, UnavailableReason::NoIdentity, OnError::NoMatch);
+        for binding in &self.bindings {
+            if let Some(holder) = binding.holder(identity) {
+                evidence.set_matched(binding.role, 1.0);
+                evidence.note(binding.role, format!("{holder} by binding {}", binding.name));
             }
         }
     }

@@ -16,15 +16,23 @@ pub(crate) fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
-        let ascii_end = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
-        folded.push_str(&rest[..ascii_end]);
-        rest = &rest[ascii_end..];
-        let other_end = rest.bytes().position(|byte| byte.is_ascii()).unwrap_or(rest.len());
-        folded.extend(rest[..other_end].chars().map(fold_char));
-        rest = &rest[other_end..];
+        let (ascii, others) = rest.split_at(ascii_length(rest));
+        folded.push_str(ascii);
+        let end = others.bytes().position(|byte| byte.is_ascii()).unwrap_or(others.len());
+        folded.extend(others[..end].chars().map(fold_char));
+        rest = &others[end..];
     }
     folded.make_ascii_lowercase();
     folded
+}
+
+/// How many bytes of ASCII a text begins with.
+pub(crate) fn ascii_length(text: &str) -> usize {
+    const BLOCK: usize = 32;
+    let blocks = text.as_bytes().chunks_exact(BLOCK).take_while(|block| block.is_ascii()).count();
+    let start = blocks * BLOCK;
+    let rest = &text.as_bytes()[start..];
+    start + rest.iter().position(|byte| !byte.is_ascii()).unwrap_or(rest.len())
 }
 
 /// The simple case folding of `c`: one character for one character, in no particular language.

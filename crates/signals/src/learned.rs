@@ -1,10 +1,11 @@
 //! The families that need a learned model: declared and checked, and unavailable in this version.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use vsr_config::{Config, RuleNode, Signals};
 use vsr_types::{
-    Atom, AtomId, AtomTable, Diagnostics, Evidence, FamilySet, OnError, Path, SignalFamily, UnavailableReason,
+    Atom, AtomId, AtomTable, Diagnostic, Diagnostics, Evidence, FamilySet, OnError, Path, SignalFamily,
+    UnavailableReason,
 };
 
 use crate::rules;
@@ -21,25 +22,8 @@ const COMPLEXITY_VALUES: [&str; 7] = [
     "image_hard_score",
     "image_easy_score",
 ];
-/// The categories that the domain classifier knows.
-const MMLU_CATEGORIES: [&str; 14] = [
-    "biology",
-    "business",
-    "chemistry",
-    "computer science",
-    "economics",
-    "engineering",
-    "health",
-    "history",
-    "law",
-    "math",
-    "other",
-    "philosophy",
-    "physics",
-    "psychology",
-];
-const MODALITIES: [&str; 3] = ["AR", "DIFFUSION", "BOTH"];
-
+/// The metrics that every knowledge base has.
+const KB_METRICS: [&str; 2] = ["best_score", "best_matched_score"];
 /// The rules of all learned families.
 #[derive(Debug, Default)]
 pub(crate) struct LearnedFamilies {
@@ -187,16 +171,12 @@ fn collect_domains<'n>(node: &'n RuleNode, names: &mut Vec<&'n str>) {
     }
 }
 
-/// The metrics of knowledge bases that have a raw value: those that projections sum.
-fn kb_metrics(config: &Config) -> Vec<String> {
-    let inputs = config.routing.projections.scores.iter().flat_map(|score| &score.inputs);
-    let mut names: Vec<String> = Vec::new();
-    for input in inputs.filter(|input| input.kind.trim().eq_ignore_ascii_case("kb_metric")) {
-        if let (Some(kb), Some(metric)) = (&input.kb, &input.metric) {
-            names.push(kb_metric_name(kb, metric));
-        }
-    }
-    names
+/// The raw values of every configured knowledge base.
+fn kb_metrics(config: &Config) -> impl Iterator<Item = String> + '_ {
+    config.global.model_catalog.kbs.iter().flat_map(|kb| {
+        let own = kb.metrics.iter().map(|metric| metric.name.as_str());
+        KB_METRICS.into_iter().chain(own).map(|metric| kb_metric_name(&kb.name, metric))
+    })
 }
 
 fn check(signals: &Signals, diagnostics: &mut Diagnostics) {
@@ -214,39 +194,20 @@ fn check(signals: &Signals, diagnostics: &mut Diagnostics) {
     shares!(Jailbreak, jailbreak);
     shares!(Pii, pii);
     check_domains(signals, diagnostics);
-    check_modalities(signals, diagnostics);
 }
 
+/// A label of the domain classifier means one domain.
 fn check_domains(signals: &Signals, diagnostics: &mut Diagnostics) {
-    let mut taken: HashSet<&str> = HashSet::new();
+    let mut owners: HashMap<String, &str> = HashMap::new();
     for (index, rule) in signals.domains.iter().enumerate() {
         let path = rules::family_path(SignalFamily::Domain).index(index).key("mmlu_categories");
-        for (number, category) in rule.mmlu_categories.iter().enumerate() {
-            let spelled = category.to_lowercase().replace('_', " ");
-            if !MMLU_CATEGORIES.contains(&category.to_lowercase().as_str()) {
-                let nearest = vsr_config::closest(&spelled, MMLU_CATEGORIES);
-                let help = match nearest {
-                    Some(nearest) => format!("did you mean `{nearest}`?"),
-                    None => format!("use one of {}", MMLU_CATEGORIES.join(", ")),
-                };
-                let message = format!("`{category}` is not a category of the domain classifier");
-                diagnostics.push(vsr_types::Diagnostic::error(path.index(number), message).help(help));
-            } else if !taken.insert(category) {
-                let message = format!(
-                    "the category `{category}` belongs to another domain already; a category has one domain"
-                );
-                diagnostics.error(path.index(number), message);
+        for (position, category) in rule.mmlu_categories.iter().enumerate() {
+            let owner = *owners.entry(category.trim().to_lowercase()).or_insert(&rule.name);
+            if owner != rule.name {
+                let message = format!("the category `{category}` belongs to the domain `{owner}` already");
+                let help = "list each category under one domain";
+                diagnostics.push(Diagnostic::error(path.index(position), message).help(help));
             }
-        }
-    }
-}
-
-fn check_modalities(signals: &Signals, diagnostics: &mut Diagnostics) {
-    for (index, rule) in signals.modality.iter().enumerate() {
-        if !rule.name.trim().is_empty() && !MODALITIES.contains(&rule.name.as_str()) {
-            let path = rules::family_path(SignalFamily::Modality).index(index).key("name");
-            let message = format!("`{}` is not a modality; use {}", rule.name, MODALITIES.join(", "));
-            diagnostics.error(path, message);
         }
     }
 }

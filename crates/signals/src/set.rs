@@ -143,7 +143,7 @@ impl SignalSet {
         let context_tokens = input.tokens.estimate(input.request);
         if asked(SignalFamily::Context, self.context.is_empty()) {
             timed(SignalFamily::Context, evidence, |evidence| {
-                self.context.evaluate(context_tokens, evidence)
+                self.context.evaluate(context_tokens, evidence);
             });
         }
         if asked(SignalFamily::Conversation, self.conversation.is_empty()) {

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, ops::Range};
 
+use foldhash::fast::RandomState;
+
 use crate::characters::{is_letter_or_digit, is_unspaced};
 
 /// The tokens of one text. Positions are byte offsets into it.
@@ -61,7 +63,7 @@ const ASCII_CLASSES: [Class; 128] = {
 
 struct Splitter<'t> {
     text: &'t str,
-    by_text: HashMap<&'t str, u32>,
+    by_text: HashMap<&'t str, u32, RandomState>,
     words: Words,
 }
 
@@ -73,7 +75,7 @@ impl Words {
         let expected = text.len() / 8 + 8;
         let mut splitter = Splitter {
             text,
-            by_text: HashMap::with_capacity(expected.min(1 << 14)),
+            by_text: HashMap::with_capacity_and_hasher(expected.min(1 << 14), RandomState::default()),
             words: Words { plain_order: Vec::with_capacity(expected), ..Words::default() },
         };
         splitter.split();
@@ -164,11 +166,11 @@ impl<'t> Splitter<'t> {
         for plain in segment.split(|c| !is_letter_or_digit(c)).filter(|part| !part.is_empty()) {
             self.add(plain, Kinds { plain: true, ..Kinds::default() });
         }
-        for compound in segment.split(['\'', '’', '.']).filter(has_letter) {
+        for compound in segment.split(is_inner_mark).filter(has_letter) {
             self.add(compound, Kinds { compound: true, ..Kinds::default() });
         }
-        let inner = |part: &'t str| part.trim_matches(['\'', '’', '.']);
-        for term in segment.split('-').map(inner).filter(has_letter) {
+        let trimmed = |part: &'t str| part.trim_matches(is_inner_mark);
+        for term in segment.split('-').map(trimmed).filter(has_letter) {
             self.add(term, Kinds { term: true, ..Kinds::default() });
         }
     }
@@ -193,6 +195,11 @@ impl<'t> Splitter<'t> {
             self.words.plain_order.push(id);
         }
     }
+}
+
+/// Whether `c` may stand within a term, and not at its ends.
+fn is_inner_mark(c: char) -> bool {
+    matches!(c, '\'' | '’' | '.')
 }
 
 /// The class of the character at `at` and its length in bytes; `None` at the end.

@@ -8,6 +8,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
+use foldhash::fast::RandomState;
 use rust_stemmers::{Algorithm, Stemmer};
 
 use super::terms::{is_stop_word, plain_latin};
@@ -24,9 +25,9 @@ const MAX_STEMMED_BYTES: usize = 64;
 pub(crate) struct Bm25Index {
     stemmer: Stemmer,
     /// Per term, its documents.
-    postings: HashMap<Box<str>, Vec<Posting>>,
-    pairs: HashMap<(char, char), Vec<Posting>>,
-    singles: HashMap<char, Vec<Posting>>,
+    postings: HashMap<Box<str>, Vec<Posting>, RandomState>,
+    pairs: HashMap<(char, char), Vec<Posting>, RandomState>,
+    singles: HashMap<char, Vec<Posting>, RandomState>,
     prefixes: Prefixes,
     documents: usize,
 }
@@ -58,9 +59,9 @@ impl Default for Bm25Index {
     fn default() -> Self {
         Self {
             stemmer: Stemmer::create(Algorithm::English),
-            postings: HashMap::new(),
-            pairs: HashMap::new(),
-            singles: HashMap::new(),
+            postings: HashMap::default(),
+            pairs: HashMap::default(),
+            singles: HashMap::default(),
             prefixes: Prefixes { two: [false; 1 << 10], three: vec![false; 1 << 15] },
             documents: 0,
         }

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::{characters::fold, words::Words};
 
 /// n-grams are packed into a word of 128 bits, 21 per character.
@@ -22,7 +24,7 @@ pub(crate) struct NgramIndex {
     /// Whether case matters.
     pub case_sensitive: bool,
     keywords: Vec<Keyword>,
-    postings: HashMap<u128, Vec<Posting>>,
+    postings: HashMap<u128, Vec<Posting>, RandomState>,
     filter: Vec<u64>,
     /// No text of more n-grams is similar enough to any keyword.
     most_grams: usize,
@@ -55,6 +57,7 @@ struct Posting {
 /// The working memory of one search.
 struct Search<'i> {
     index: &'i NgramIndex,
+    padded: Vec<char>,
     shared: Vec<u32>,
     touched: Vec<u32>,
     repeats: Vec<(u128, u32)>,
@@ -70,7 +73,7 @@ impl NgramIndex {
             arity,
             case_sensitive,
             keywords: Vec::new(),
-            postings: HashMap::new(),
+            postings: HashMap::default(),
             filter: vec![0; 1 << (FILTER_BITS - 6)],
             most_grams: 0,
             word_counts: Vec::new(),
@@ -83,7 +86,9 @@ impl NgramIndex {
         let index = self.keywords.len();
         let mut occurrences: HashMap<u128, u32> = HashMap::new();
         let mut count = 0;
-        for gram in grams(self.arity, text.chars()) {
+        let mut padded = Vec::new();
+        pad(self.arity, text.chars(), usize::MAX, &mut padded);
+        for gram in grams(self.arity, &padded) {
             let nth = occurrences.entry(gram).or_default();
             *nth += 1;
             count += 1;
@@ -105,6 +110,7 @@ impl NgramIndex {
     pub(crate) fn find(&self, words: &Words, text: &str) -> Vec<Option<NgramHit>> {
         let mut search = Search {
             index: self,
+            padded: Vec::new(),
             shared: vec![0; self.keywords.len()],
             touched: Vec::new(),
             repeats: Vec::new(),
@@ -112,23 +118,19 @@ impl NgramIndex {
         };
         for word in words.unique().iter().filter(|word| word.compound) {
             let word = word.of(text);
-            search.compare(|| word.chars(), || word.to_owned());
+            search.compare(word.chars(), || word.to_owned());
         }
         for count in &self.word_counts {
             for window in words.plain_order().windows(*count) {
                 let parts = || window.iter().map(|id| words.unique()[*id as usize].of(text));
-                let chars = || {
-                    parts().enumerate().flat_map(|(position, part)| {
-                        (position > 0).then_some(' ').into_iter().chain(part.chars())
-                    })
-                };
+                let chars = parts().enumerate().flat_map(|(position, part)| {
+                    (position > 0).then_some(' ').into_iter().chain(part.chars())
+                });
                 search.compare(chars, || parts().collect::<Vec<_>>().join(" "));
             }
         }
         let whole = text.trim();
-        if whole.len() <= self.most_grams * 4 {
-            search.compare(|| whole.chars(), || whole.to_owned());
-        }
+        search.compare(whole.chars(), || whole.to_owned());
         search.hits
     }
 
@@ -149,13 +151,23 @@ impl Keyword {
 // === impl Search
 
 impl Search<'_> {
-    fn compare<C: Iterator<Item = char>>(&mut self, chars: impl Fn() -> C, matched: impl Fn() -> String) {
-        let length = chars().take(self.index.most_grams + 1).count();
-        let count = length + self.index.arity - 1;
-        if length == 0 || count > self.index.most_grams {
-            return;
+    fn compare(&mut self, chars: impl Iterator<Item = char>, matched: impl Fn() -> String) {
+        let arity = self.index.arity;
+        let mut padded = std::mem::take(&mut self.padded);
+        pad(arity, chars, self.index.most_grams, &mut padded);
+        let count = padded.len().saturating_sub(arity - 1);
+        if count <= self.index.most_grams {
+            self.count_shared(&padded);
         }
-        for gram in grams(self.index.arity, chars()).filter(|gram| self.index.may_have(*gram)) {
+        self.padded = padded;
+        while let Some(keyword) = self.touched.pop() {
+            let shared = std::mem::take(&mut self.shared[keyword as usize]) as usize;
+            self.judge(keyword as usize, shared, count, &matched);
+        }
+    }
+
+    fn count_shared(&mut self, padded: &[char]) {
+        for gram in grams(self.index.arity, padded).filter(|gram| self.index.may_have(*gram)) {
             let Some(postings) = self.index.postings.get(&gram) else { continue };
             let nth = match self.repeats.iter_mut().find(|(known, _)| *known == gram) {
                 Some((_, times)) => {
@@ -175,10 +187,6 @@ impl Search<'_> {
             }
         }
         self.repeats.clear();
-        while let Some(keyword) = self.touched.pop() {
-            let shared = std::mem::take(&mut self.shared[keyword as usize]) as usize;
-            self.judge(keyword as usize, shared, count, &matched);
-        }
     }
 
     fn judge(&mut self, keyword: usize, shared: usize, count: usize, matched: impl Fn() -> String) {
@@ -193,13 +201,24 @@ impl Search<'_> {
     }
 }
 
-/// The n-grams of a text padded with spaces on both sides.
-fn grams(arity: usize, chars: impl Iterator<Item = char>) -> impl Iterator<Item = u128> {
+/// Puts a text, padded with spaces on both sides, into `padded`; of a text of more than `most` characters
+/// only the beginning.
+fn pad(arity: usize, chars: impl Iterator<Item = char>, most: usize, padded: &mut Vec<char>) {
+    let padding = std::iter::repeat_n(' ', arity - 1);
+    padded.clear();
+    padded.extend(padding.clone());
+    padded.extend(chars.take(most.saturating_add(1)));
+    padded.extend(padding);
+}
+
+/// The n-grams of a padded text.
+fn grams(arity: usize, padded: &[char]) -> impl Iterator<Item = u128> {
+    let push = |window: u128, c: char| window << 21 | u128::from(c as u32);
     let mask = (1u128 << (21 * arity)) - 1;
-    let padding = || std::iter::repeat_n(' ', arity - 1);
-    let mut window = padding().fold(0u128, |window, c| window << 21 | u128::from(c as u32));
-    chars.chain(padding()).map(move |c| {
-        window = (window << 21 | u128::from(c as u32)) & mask;
+    let (head, rest) = padded.split_at(arity - 1);
+    let mut window = head.iter().fold(0, |window, c| push(window, *c));
+    rest.iter().map(move |c| {
+        window = push(window, *c) & mask;
         window
     })
 }

@@ -1,1 +1,23 @@
 //! The signals through their public surface.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says so when it is skipped"
+)]
+
+mod authz;
+mod calibration;
+mod compile;
+mod context;
+mod conversation;
+mod event;
+mod keyword;
+mod keyword_methods;
+mod language;
+mod language_detector;
+mod learned;
+mod policy;
+mod properties;
+mod structure;

@@ -1,0 +1,185 @@
+//! What holds for all texts and all keywords.
+
+use proptest::prelude::*;
+use vsr_types::SignalFamily::{Keyword, Structure};
+
+use crate::policy::Policy;
+
+fn keyword_policy(keywords: &[String], more: &str) -> Policy {
+    let rules: String = keywords
+        .iter()
+        .enumerate()
+        .map(|(index, keyword)| {
+            format!("  - {{name: k{index}, keywords: [{}]{more}}}\n", serde_json::json!(keyword))
+        })
+        .collect();
+    Policy::signals(&format!("keywords:\n{rules}"))
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Every occurrence is tried; texts have no characters whose lower case has another length.
+fn naive_literal(keyword: &str, text: &str, case_sensitive: bool) -> bool {
+    let lower = |text: &str| if case_sensitive { text.to_owned() } else { text.to_lowercase() };
+    let (keyword, text) = (lower(keyword), lower(text));
+    (0..text.len()).filter(|start| text.is_char_boundary(*start)).any(|start| {
+        let Some(rest) = text[start..].strip_prefix(&keyword) else { return false };
+        let before = text[..start].chars().next_back();
+        let free = |own: Option<char>, other: Option<char>| {
+            !(own.is_some_and(is_word) && other.is_some_and(is_word))
+        };
+        free(keyword.chars().next(), before) && free(keyword.chars().next_back(), rest.chars().next())
+    })
+}
+
+fn levenshtein(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, l) in left.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, r) in right.iter().enumerate() {
+            next.push((row[j] + usize::from(l != *r)).min(row[j + 1] + 1).min(next[j] + 1));
+        }
+        row = next;
+    }
+    row[right.len()]
+}
+
+/// Similarity of padded n-grams, computed with sorted lists.
+fn naive_similarity(left: &str, right: &str, arity: usize) -> f64 {
+    let grams = |text: &str| {
+        let pad = vec![' '; arity - 1];
+        let chars: Vec<char> = pad.iter().copied().chain(text.chars()).chain(pad.iter().copied()).collect();
+        chars.windows(arity).map(|window| window.iter().collect::<String>()).collect::<Vec<_>>()
+    };
+    let (left, mut right) = (grams(left), grams(right));
+    let total = left.len() + right.len();
+    let mut shared = 0;
+    for gram in left {
+        if let Some(place) = right.iter().position(|other| *other == gram) {
+            right.swap_remove(place);
+            shared += 1;
+        }
+    }
+    let all = (total - shared) as f64;
+    1.0 - ((all - shared as f64) / all).powi(2)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_automaton_finds_what_a_search_per_keyword_finds(
+        keywords in prop::collection::vec("[abBé_.+ -]{1,4}", 1..6),
+        text in "[abBé_.+ -]{0,40}",
+        case_sensitive: bool,
+    ) {
+        let keywords: Vec<String> = keywords.into_iter().filter(|it| !it.trim().is_empty()).collect();
+        prop_assume!(!keywords.is_empty());
+        let policy = keyword_policy(&keywords, &format!(", case_sensitive: {case_sensitive}"));
+        let found = policy.on(&text);
+        for (index, keyword) in keywords.iter().enumerate() {
+            let expected = naive_literal(keyword, &text, case_sensitive);
+            prop_assert_eq!(found.matched(Keyword, &format!("k{index}")), expected, "{:?} in {:?}", keyword, &text);
+        }
+    }
+
+    #[test]
+    fn fuzzy_finds_what_levenshtein_finds(
+        keywords in prop::collection::vec("[abcé]{5,9}", 1..5),
+        words in prop::collection::vec("[abcé]{1,11}", 0..12),
+        edits in 1usize..=2,
+    ) {
+        let policy = keyword_policy(&keywords, &format!(", method: fuzzy, fuzzy_threshold: {edits}"));
+        let found = policy.on(&words.join(" "));
+        for (index, keyword) in keywords.iter().enumerate() {
+            let expected = words.iter().any(|word| levenshtein(keyword, word) <= edits);
+            prop_assert_eq!(found.matched(Keyword, &format!("k{index}")), expected, "{:?}", keyword);
+        }
+    }
+
+    #[test]
+    fn fuzzy_percentages_find_what_levenshtein_finds(
+        keywords in prop::collection::vec("[ab]{3,9} [ab]{3,9}", 1..4),
+        words in prop::collection::vec("[ab]{1,9}", 0..12),
+        percent in 50usize..=100,
+    ) {
+        let policy = keyword_policy(&keywords, &format!(", method: fuzzy, fuzzy_threshold: {percent}"));
+        let found = policy.on(&words.join(" "));
+        for (index, keyword) in keywords.iter().enumerate() {
+            let expected = words.windows(2).any(|pair| {
+                let window = pair.join(" ");
+                let longest = keyword.len().max(window.len());
+                100 * (longest - levenshtein(keyword, &window)) >= percent * longest
+            });
+            prop_assert_eq!(found.matched(Keyword, &format!("k{index}")), expected, "{:?}", keyword);
+        }
+    }
+
+    #[test]
+    fn long_fuzzy_keywords_are_compared_like_short_ones(keyword in "[ab]{60,70}", position in 0usize..60) {
+        let mut typed: Vec<char> = keyword.chars().collect();
+        typed[position] = 'x';
+        let typed: String = typed.into_iter().collect();
+        let policy = keyword_policy(&[keyword], ", method: fuzzy, fuzzy_threshold: 1");
+        prop_assert!(policy.on(&typed).matched(Keyword, "k0"));
+        let twice_typed = format!("{typed}y");
+        prop_assert!(!policy.on(&twice_typed).matched(Keyword, "k0"));
+    }
+
+    #[test]
+    fn ngrams_find_what_the_formula_finds(
+        keywords in prop::collection::vec("[abé]{2,7}", 1..5),
+        words in prop::collection::vec("[abé]{1,9}", 0..8),
+        arity in 2usize..=6,
+        percent in 1u32..=100,
+    ) {
+        let threshold = f64::from(percent) / 100.0;
+        let more = format!(", method: ngram, ngram_arity: {arity}, ngram_threshold: {threshold}");
+        let policy = keyword_policy(&keywords, &more);
+        let text = words.join(" ");
+        let found = policy.on(&text);
+        for (index, keyword) in keywords.iter().enumerate() {
+            let pieces = words.iter().map(String::as_str).chain((!text.is_empty()).then_some(text.as_str()));
+            let best = pieces.map(|piece| naive_similarity(keyword, piece, arity)).fold(0.0, f64::max);
+            prop_assert_eq!(found.matched(Keyword, &format!("k{index}")), best >= threshold, "{:?} {}", keyword, best);
+        }
+    }
+
+    #[test]
+    fn a_regex_with_literals_finds_what_it_finds_without_them(
+        literal in "[abk]{3,5}", text in "[abkABK\u{212A} ]{0,30}", optional: bool,
+    ) {
+        let pattern = if optional { format!("(x|{literal})?{literal}") } else { format!("({literal}|zzz)\\b") };
+        // The empty alternative leaves nothing to search for in advance.
+        let open = format!("(?:{pattern})|[^\\s\\S]*?(?:{pattern})");
+        let with = keyword_policy(&[pattern], ", method: regex");
+        let without = keyword_policy(&[open], ", method: regex");
+        prop_assert_eq!(with.on(&text).matched(Keyword, "k0"), without.on(&text).matched(Keyword, "k0"));
+    }
+
+    #[test]
+    fn no_text_makes_any_rule_panic(text in "\\PC{0,60}", tail in any::<String>()) {
+        let policy = Policy::signals(
+            r#"
+keywords:
+  - {name: a, keywords: [ß, "é", "退款", "c++"]}
+  - {name: b, method: regex, keywords: ["\\w+\\s*$", "[^a]b"]}
+  - {name: c, method: fuzzy, keywords: [étude, social security, 退款]}
+  - {name: d, method: bm25, keywords: [running dogs, 退款, résumé]}
+  - {name: e, method: ngram, keywords: [urgent, "a b"], ngram_threshold: 0.01}
+structure:
+  - {name: s, feature: {type: density, source: {type: keyword_set, keywords: [a, 退]}}}
+  - {name: t, feature: {type: sequence, source: {type: sequence, sequences: [[a, b]]}}}
+  - {name: u, feature: {type: count, source: {type: regex, pattern: ''}}}
+events: [{name: v, temporal: true}]
+language: [{name: en}]"#.replace("pattern: ''", "pattern: '.?'").as_str(),
+        );
+        let whole = format!("{text}{tail}");
+        let found = policy.on(&whole);
+        let density = found.value(Structure, "s").unwrap_or(0.0);
+        prop_assert!(density.is_finite());
+    }
+}
