@@ -1,4 +1,18 @@
 //! The `keyword` family: words and phrases, literal, by expression, or nearly.
+//!
+//! Every matching rule is emitted (only the first under `compatibility: v0.3`), with confidence 1 and the
+//! keywords that were found as notes. Methods:
+//!
+//! - *literal*: a keyword with a letter, a digit or `_` and no Han character is found as a word: where it
+//!   begins or ends with a word character, no word character may adjoin. Word characters are `_` and the
+//!   letters and digits of all scripts but Han, kana, Hangul, Thai, Lao, Khmer and Burmese, which do not
+//!   separate words; so `ber` is not found in `über`, and `api` is found in `调用api接口`. Other keywords
+//!   are found anywhere. Case is folded as Unicode's simple folding does, unless the rule is case-sensitive.
+//! - *regex*: as written; `\b`, `\d`, `\s` and `\w` mean ASCII.
+//! - *fuzzy* (also `fuzzy_match: true` with the former two): besides, one to two edits away, or as similar
+//!   as a percentage from 50 on says. Short keywords allow fewer edits. Phrases are compared with as many
+//!   adjoining words.
+//! - *bm25* and *ngram*: see those modules. N-gram keywords are also found literally.
 
 mod bm25;
 mod compile;

@@ -1,5 +1,7 @@
 //! Keywords a few edits away: every distinct word is compared with the keywords near its length.
 
+use std::borrow::Cow;
+
 use crate::{characters::fold, words::Words};
 
 /// Keywords longer than this, in characters, are compared by the slower of two methods.
@@ -116,7 +118,7 @@ impl FuzzyIndex {
             words.unique().iter().map(|word| Outline::of(word.of(text).chars())).collect();
         if let Some(by_length) = self.by_words.first() {
             for (word, outline) in words.unique().iter().zip(&outlines).filter(|(word, _)| word.plain) {
-                self.compare(by_length, *outline, || word.of(text).to_owned(), &mut hits);
+                self.compare(by_length, *outline, || Cow::Borrowed(word.of(text)), &mut hits);
             }
         }
         for (index, by_length) in self.by_words.iter().enumerate().skip(1) {
@@ -132,7 +134,7 @@ impl FuzzyIndex {
                 let joined = || {
                     let parts: Vec<&str> =
                         window.iter().map(|id| words.unique()[*id as usize].of(text)).collect();
-                    parts.join(" ")
+                    Cow::Owned(parts.join(" "))
                 };
                 self.compare(by_length, outline, joined, &mut hits);
             }
@@ -140,22 +142,22 @@ impl FuzzyIndex {
         hits
     }
 
-    fn compare(
+    fn compare<'t>(
         &self,
         by_length: &[Vec<u32>],
         outline: Outline,
-        matched: impl Fn() -> String,
+        matched: impl Fn() -> Cow<'t, str>,
         hits: &mut [Option<FuzzyHit>],
     ) {
         let Some(keywords) = by_length.get(outline.chars) else { return };
         for index in keywords.iter().map(|index| *index as usize) {
             let keyword = &self.keywords[index];
+            let allowed = keyword.closeness.most_edits(keyword.chars.len(), outline.chars);
             let most_edits = match &hits[index] {
                 Some(FuzzyHit { edits: 0, .. }) => continue,
-                Some(hit) => hit.edits - 1,
-                None => keyword.closeness.most_edits(keyword.chars.len(), outline.chars),
+                Some(nearest) => allowed.min(nearest.edits - 1),
+                None => allowed,
             };
-            let most_edits = most_edits.min(keyword.closeness.most_edits(keyword.chars.len(), outline.chars));
             let missing = (keyword.signature & !outline.signature).count_ones();
             let extra = (outline.signature & !keyword.signature).count_ones();
             if missing.max(extra) > most_edits {
@@ -164,7 +166,7 @@ impl FuzzyIndex {
             let matched = matched();
             let edits = distance(&keyword.chars, &matched);
             if edits <= most_edits {
-                hits[index] = Some(FuzzyHit { edits, matched });
+                hits[index] = Some(FuzzyHit { edits, matched: matched.into_owned() });
             }
         }
     }

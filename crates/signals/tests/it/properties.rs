@@ -149,6 +149,24 @@ proptest! {
     }
 
     #[test]
+    fn bm25_finds_exactly_the_words_of_equal_stem(
+        base in "[a-eiouy]{0,2}[b-h][a-z]{0,4}|d|l|t|us|hop|organ|abl|sk",
+        endings in prop::array::uniform2(prop::sample::select(vec![
+            "", "s", "es", "ies", "y", "ying", "ed", "ing", "er", "ly", "ization", "izing", "ability", "ational",
+            "ate", "able", "fulness", "ful", "iveness", "e", "'s", "ance", "ancies", "ity", "ogist", "ie", "i",
+        ])),
+    ) {
+        let [keyword, word] = endings.map(|ending| format!("{base}{ending}"));
+        let stemmer = rust_stemmers::Stemmer::create(rust_stemmers::Algorithm::English);
+        let policy = keyword_policy(std::slice::from_ref(&keyword), ", method: bm25, bm25_threshold: 0.0001");
+        // A keyword that is found nowhere consists of stop words.
+        prop_assume!(policy.on(&keyword).matched(Keyword, "k0"));
+        prop_assume!(keyword_policy(std::slice::from_ref(&word), ", method: bm25").on(&word).matched(Keyword, "k0"));
+        let expected = stemmer.stem(&keyword) == stemmer.stem(&word);
+        prop_assert_eq!(policy.on(&word).matched(Keyword, "k0"), expected, "{:?} {:?}", keyword, word);
+    }
+
+    #[test]
     fn a_regex_with_literals_finds_what_it_finds_without_them(
         literal in "[abk]{3,5}", text in "[abkABK\u{212A} ]{0,30}", optional: bool,
     ) {
