@@ -125,7 +125,7 @@ impl RuleExplanation {
         let kind = match rule {
             Rule::Always => RuleKind::Always,
             Rule::Never => RuleKind::Never,
-            Rule::Leaf(leaf) => leaf_kind(leaf, evidence),
+            Rule::Plain(_, leaf) | Rule::Leaf(leaf) => leaf_kind(leaf, evidence),
             Rule::All(rules) => RuleKind::And { conditions: each(rules) },
             Rule::Any(rules) => RuleKind::Or {
                 branch: best(rules, evidence, reading).map(|(branch, _)| branch),

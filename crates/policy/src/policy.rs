@@ -12,7 +12,7 @@ use crate::{
     explain::DecisionExplanation,
     families,
     projections::Projections,
-    ranking::{Contender, Ranking},
+    ranking::{Contender, Ranking, Standing},
     reading::Reading,
     references::References,
     rules::{GateId, Program, Rule, RuleBuilder, RuleHome, RuleState},
@@ -23,7 +23,9 @@ use crate::{
 pub struct Policy {
     options: PolicyOptions,
     pub(crate) reading: Reading,
-    strategy: Strategy,
+    ranking: Ranking,
+    /// Another order, which counts while a decision with a tier matches: v0.3 only.
+    tiered_ranking: Option<Ranking>,
     projections: Projections,
     pub(crate) decisions: Vec<Decision>,
     program: Program,
@@ -71,8 +73,21 @@ impl Policy {
         let used_families = families::used(rules, &projections, atoms);
         let strategy =
             config.routing.strategy.or(config.global.router.strategy).unwrap_or(Strategy::Priority);
-        let options = PolicyOptions::default();
-        Self { options, reading, strategy, projections, decisions, program, used_families }
+        let standings: Vec<Standing> = decisions.iter().map(Decision::standing).collect();
+        Self {
+            options: PolicyOptions::default(),
+            reading,
+            tiered_ranking: reading.v0_3.then(|| Ranking::tiered(standings.clone())),
+            ranking: if reading.v0_3 {
+                Ranking::untiered(strategy, standings)
+            } else {
+                Ranking::new(strategy, standings)
+            },
+            projections,
+            decisions,
+            program,
+            used_families,
+        }
     }
 
     /// This policy with other settings.
@@ -100,22 +115,24 @@ impl Policy {
     pub fn decide(&self, evidence: &Evidence, projections: ProjectionTrace) -> Verdict {
         let outcomes: Vec<DecisionOutcome> =
             self.decisions.iter().map(|decision| self.outcome(decision, evidence)).collect();
-        let ranking = Ranking::new(self.strategy, self.reading, self.is_tiered(&outcomes));
-        let (mut first, mut second) = (None, None);
-        for contender in self.contenders(&outcomes) {
-            if first.is_none_or(|first| ranking.is_before(&contender, &first)) {
-                second = first.replace(contender);
-            } else if second.is_none_or(|second| ranking.is_before(&contender, &second)) {
-                second = Some(contender);
+        let ranking = self.ranking_for(&outcomes);
+        let (mut first, mut second): (Option<Contender>, Option<Contender>) = (None, None);
+        for contender in contenders(&outcomes) {
+            if second.is_some_and(|second| !ranking.is_before(contender, second)) {
+                continue;
             }
+            second = match first {
+                Some(first) if !ranking.is_before(contender, first) => Some(contender),
+                _ => first.replace(contender),
+            };
         }
-        let won_by = match (&first, &second) {
+        let won_by = match (first, second) {
             (Some(first), Some(second)) => ranking.reason(first, second),
             (Some(_), None) => "only match",
             (None, _) => "",
         };
-        let winner = first.map(|first| self.winner(&first, evidence));
-        let runner_up = second.map(|second| self.winner(&second, evidence));
+        let winner = first.map(|first| self.winner(first, evidence));
+        let runner_up = second.map(|second| self.winner(second, evidence));
         Verdict { winner, runner_up, won_by, outcomes, projections }
     }
 
@@ -140,25 +157,14 @@ impl Policy {
         }
     }
 
-    fn contenders<'d>(&'d self, outcomes: &'d [DecisionOutcome]) -> impl Iterator<Item = Contender<'d>> {
-        let decisions = self.decisions.iter().zip(outcomes).enumerate();
-        decisions.filter_map(|(index, (decision, outcome))| match *outcome {
-            DecisionOutcome::Matched(confidence) => Some(Contender {
-                index,
-                name: decision.name.as_str(),
-                tier: decision.tier,
-                priority: decision.priority,
-                confidence,
-            }),
-            _ => None,
-        })
+    fn ranking_for(&self, outcomes: &[DecisionOutcome]) -> &Ranking {
+        match &self.tiered_ranking {
+            Some(tiered) if contenders(outcomes).any(|contender| tiered.has_tier(contender)) => tiered,
+            _ => &self.ranking,
+        }
     }
 
-    fn is_tiered(&self, outcomes: &[DecisionOutcome]) -> bool {
-        self.contenders(outcomes).any(|contender| contender.tier > 0)
-    }
-
-    fn winner(&self, contender: &Contender<'_>, evidence: &Evidence) -> Winner {
+    fn winner(&self, contender: Contender, evidence: &Evidence) -> Winner {
         let decision = &self.decisions[contender.index];
         let mut matched_atoms = Vec::new();
         decision.rule.collect_atoms(evidence, self.reading, &mut matched_atoms);
@@ -168,6 +174,22 @@ impl Policy {
             confidence: contender.confidence,
             matched_atoms,
         }
+    }
+}
+
+/// The decisions that matched.
+fn contenders(outcomes: &[DecisionOutcome]) -> impl Iterator<Item = Contender> {
+    outcomes.iter().enumerate().filter_map(|(index, outcome)| match *outcome {
+        DecisionOutcome::Matched(confidence) => Some(Contender { index, confidence }),
+        _ => None,
+    })
+}
+
+// === impl Decision
+
+impl Decision {
+    fn standing(&self) -> Standing {
+        Standing { name: self.name.to_string(), tier: self.tier, priority: self.priority }
     }
 }
 

@@ -4,87 +4,143 @@ use std::cmp::Ordering;
 
 use vsr_config::Strategy;
 
-use crate::reading::Reading;
-
-/// What is compared of a decision that matched.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Contender<'d> {
-    pub(crate) index: usize,
-    pub(crate) name: &'d str,
+/// What decisions are compared by, besides their confidence.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    pub(crate) name: String,
     /// As written; 0 if absent.
     pub(crate) tier: i64,
     pub(crate) priority: i64,
+}
+
+/// A decision that matched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Contender {
+    pub(crate) index: usize,
     pub(crate) confidence: f64,
 }
 
-/// One comparison.
-#[derive(Debug, Clone, Copy)]
+/// One comparison of what the configuration says.
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Contest {
     /// Tiers from 1 up, then decisions without one.
     Tier,
     /// Tiers as numbers, 0 where there is none.
     TierNumber,
     Priority,
-    Confidence,
     Name,
     Declaration,
 }
 
-/// The comparisons in the order they are made.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ranking(&'static [Contest]);
+use Contest::{Declaration, Name, Priority, Tier, TierNumber};
+
+/// An order of decisions. All that the evidence does not change is ranked once, beforehand.
+#[derive(Debug, Clone)]
+pub(crate) struct Ranking {
+    /// Compared before the confidence.
+    before: &'static [Contest],
+    /// Compared after it.
+    after: &'static [Contest],
+    /// Each decision's ranks by `before` and by `after`, the lower the better.
+    ranks: Vec<(u32, u32)>,
+    standings: Vec<Standing>,
+}
 
 // === impl Ranking
 
 impl Ranking {
-    /// The ranking for `strategy`. `is_tiered` says whether a decision with a tier matched, which makes a
-    /// difference in v0.3 only.
-    pub(crate) fn new(strategy: Strategy, reading: Reading, is_tiered: bool) -> Self {
-        use Contest::{Confidence, Declaration, Name, Priority, Tier, TierNumber};
-        Self(match (reading.v0_3, is_tiered, strategy) {
-            (true, true, _) => &[TierNumber, Confidence, Priority, Name, Declaration],
-            (true, false, Strategy::Confidence) => &[Confidence, Priority, Name, Declaration],
-            (true, false, Strategy::Priority) => &[Priority, Confidence, Name, Declaration],
-            (false, _, Strategy::Confidence) => &[Tier, Confidence, Priority, Name, Declaration],
-            (false, _, Strategy::Priority) => &[Tier, Priority, Confidence, Name, Declaration],
-        })
-    }
-
-    /// Whether `left` comes before `right`.
-    pub(crate) fn is_before(self, left: &Contender<'_>, right: &Contender<'_>) -> bool {
-        self.decisive(left, right).is_some_and(|(_, order)| order == Ordering::Less)
-    }
-
-    /// By what `winner` came before `second`, in a few words.
-    pub(crate) fn reason(self, winner: &Contender<'_>, second: &Contender<'_>) -> &'static str {
-        match self.decisive(winner, second) {
-            Some((Contest::Tier, _)) if second.tier < 1 => "has a tier",
-            Some((Contest::Tier | Contest::TierNumber, _)) => "lower tier",
-            Some((Contest::Priority, _)) => "higher priority",
-            Some((Contest::Confidence, _)) => "higher confidence",
-            Some((Contest::Name, _)) => "name order",
-            Some((Contest::Declaration, _)) | None => "declaration order",
+    /// The order under `strategy`.
+    pub(crate) fn new(strategy: Strategy, standings: Vec<Standing>) -> Self {
+        match strategy {
+            Strategy::Priority => Self::by(&[Tier, Priority], &[Name, Declaration], standings),
+            Strategy::Confidence => Self::by(&[Tier], &[Priority, Name, Declaration], standings),
         }
     }
 
-    fn decisive(self, left: &Contender<'_>, right: &Contender<'_>) -> Option<(Contest, Ordering)> {
-        let contests = self.0.iter().map(|contest| (*contest, contest.compare(left, right)));
-        contests.into_iter().find(|(_, order)| order.is_ne())
+    /// The order under `strategy` in v0.3 when no decision with a tier matched.
+    pub(crate) fn untiered(strategy: Strategy, standings: Vec<Standing>) -> Self {
+        match strategy {
+            Strategy::Priority => Self::by(&[Priority], &[Name, Declaration], standings),
+            Strategy::Confidence => Self::by(&[], &[Priority, Name, Declaration], standings),
+        }
     }
+
+    /// The order in v0.3 when a decision with a tier matched.
+    pub(crate) fn tiered(standings: Vec<Standing>) -> Self {
+        Self::by(&[TierNumber], &[Priority, Name, Declaration], standings)
+    }
+
+    /// Whether a decision that matched has a tier.
+    pub(crate) fn has_tier(&self, contender: Contender) -> bool {
+        self.standings[contender.index].tier > 0
+    }
+
+    /// Whether `left` comes before `right`.
+    pub(crate) fn is_before(&self, left: Contender, right: Contender) -> bool {
+        let (left_before, left_after) = self.ranks[left.index];
+        let (right_before, right_after) = self.ranks[right.index];
+        let by_confidence = || right.confidence.total_cmp(&left.confidence);
+        left_before.cmp(&right_before).then_with(by_confidence).then(left_after.cmp(&right_after)).is_lt()
+    }
+
+    /// By what `winner` came before `second`, in a few words.
+    pub(crate) fn reason(&self, winner: Contender, second: Contender) -> &'static str {
+        let decisive = |contests: &[Contest]| {
+            contests.iter().copied().find(|contest| {
+                contest.compare(&self.standings, winner.index, second.index) != Ordering::Equal
+            })
+        };
+        let by_confidence = winner.confidence.total_cmp(&second.confidence) != Ordering::Equal;
+        match decisive(self.before) {
+            None if by_confidence => "higher confidence",
+            None => decisive(self.after).unwrap_or(Declaration).words(self.has_tier(second)),
+            Some(contest) => contest.words(self.has_tier(second)),
+        }
+    }
+
+    fn by(before: &'static [Contest], after: &'static [Contest], standings: Vec<Standing>) -> Self {
+        let ranks = ranks(before, &standings).into_iter().zip(ranks(after, &standings)).collect();
+        Self { before, after, ranks, standings }
+    }
+}
+
+/// The rank of each decision by `contests`; equals share one.
+fn ranks(contests: &[Contest], standings: &[Standing]) -> Vec<u32> {
+    let compare = |left: usize, right: usize| {
+        let orders = contests.iter().map(|contest| contest.compare(standings, left, right));
+        orders.fold(Ordering::Equal, Ordering::then)
+    };
+    let mut order: Vec<usize> = (0..standings.len()).collect();
+    order.sort_by(|left, right| compare(*left, *right));
+    let mut ranks = vec![0; standings.len()];
+    for pair in order.windows(2) {
+        ranks[pair[1]] = ranks[pair[0]] + u32::from(compare(pair[0], pair[1]).is_ne());
+    }
+    ranks
 }
 
 // === impl Contest
 
 impl Contest {
-    /// `Less` if `left` comes first.
-    fn compare(self, left: &Contender<'_>, right: &Contender<'_>) -> Ordering {
+    /// `Less` if the decision at `left` comes first.
+    fn compare(self, standings: &[Standing], left: usize, right: usize) -> Ordering {
+        let (first, second) = (&standings[left], &standings[right]);
         match self {
-            Contest::Tier => (left.tier < 1, left.tier.max(0)).cmp(&(right.tier < 1, right.tier.max(0))),
-            Contest::TierNumber => left.tier.cmp(&right.tier),
-            Contest::Priority => right.priority.cmp(&left.priority),
-            Contest::Confidence => right.confidence.total_cmp(&left.confidence),
-            Contest::Name => left.name.cmp(right.name),
-            Contest::Declaration => left.index.cmp(&right.index),
+            Tier => (first.tier < 1, first.tier.max(0)).cmp(&(second.tier < 1, second.tier.max(0))),
+            TierNumber => first.tier.cmp(&second.tier),
+            Priority => second.priority.cmp(&first.priority),
+            Name => first.name.cmp(&second.name),
+            Declaration => left.cmp(&right),
+        }
+    }
+
+    fn words(self, second_has_tier: bool) -> &'static str {
+        match self {
+            Tier if !second_has_tier => "has a tier",
+            Tier | TierNumber => "lower tier",
+            Priority => "higher priority",
+            Name => "name order",
+            Declaration => "declaration order",
         }
     }
 }

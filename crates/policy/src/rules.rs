@@ -32,8 +32,10 @@ pub(crate) enum Rule {
     Always,
     /// Never holds: a leaf that names nothing that could match.
     Never,
-    /// One condition.
-    Leaf(Leaf),
+    /// A leaf decided by the bit of one atom. The atom stands here so that the hot path stays in the tree.
+    Plain(AtomId, Box<Leaf>),
+    /// Any other leaf.
+    Leaf(Box<Leaf>),
     /// AND.
     All(Vec<Rule>),
     /// OR.
@@ -72,10 +74,28 @@ impl RuleState {
 
 // === impl Rule
 
+impl From<Leaf> for Rule {
+    fn from(leaf: Leaf) -> Self {
+        if leaf.is_plain() && leaf.others.is_empty() {
+            Self::Plain(leaf.atom, Box::new(leaf))
+        } else {
+            Self::Leaf(Box::new(leaf))
+        }
+    }
+}
+
 impl Rule {
     /// Whether the tree holds.
     pub(crate) fn state(&self, evidence: &Evidence) -> RuleState {
         self.state_by(&|leaf| leaf.state(evidence))
+    }
+
+    /// Whether the tree holds, and nothing leaves it undecided.
+    fn holds(&self, evidence: &Evidence) -> bool {
+        match self {
+            Rule::Plain(atom, _) => evidence.is_matched(*atom),
+            _ => self.state(evidence) == RuleState::Matched,
+        }
     }
 
     /// Whether the tree holds if its leaves are as `leaf_state` says.
@@ -83,7 +103,7 @@ impl Rule {
         match self {
             Rule::Always => RuleState::Matched,
             Rule::Never => RuleState::NotMatched,
-            Rule::Leaf(leaf) => leaf_state(leaf),
+            Rule::Plain(_, leaf) | Rule::Leaf(leaf) => leaf_state(leaf),
             Rule::All(rules) => dominated(rules, RuleState::NotMatched, leaf_state),
             Rule::Any(rules) => dominated(rules, RuleState::Matched, leaf_state),
             Rule::Not(rule) => rule.state_by(leaf_state).negated(),
@@ -95,6 +115,7 @@ impl Rule {
         match self {
             Rule::Always => reading.v0_3.then_some(0.0),
             Rule::Never => None,
+            Rule::Plain(atom, _) => Some(reading.confidence(evidence, *atom)),
             Rule::Leaf(leaf) => Some(leaf.confidence(evidence, reading)),
             Rule::All(rules) => {
                 let mut mean = Mean::default();
@@ -110,6 +131,7 @@ impl Rule {
     pub(crate) fn collect_atoms(&self, evidence: &Evidence, reading: Reading, into: &mut Vec<AtomId>) {
         match self {
             Rule::Always | Rule::Never | Rule::Not(_) => {}
+            Rule::Plain(atom, _) => into.push(*atom),
             Rule::Leaf(leaf) => into.push(leaf.deciding_atom(evidence)),
             Rule::All(rules) => rules.iter().for_each(|rule| rule.collect_atoms(evidence, reading, into)),
             Rule::Any(rules) => {
@@ -124,7 +146,7 @@ impl Rule {
     pub(crate) fn for_each_leaf<'r>(&'r self, visit: &mut dyn FnMut(&'r Leaf)) {
         match self {
             Rule::Always | Rule::Never => {}
-            Rule::Leaf(leaf) => visit(leaf),
+            Rule::Plain(_, leaf) | Rule::Leaf(leaf) => visit(leaf),
             Rule::All(rules) | Rule::Any(rules) => rules.iter().for_each(|rule| rule.for_each_leaf(visit)),
             Rule::Not(rule) => rule.for_each_leaf(visit),
         }
@@ -135,7 +157,7 @@ impl Rule {
 pub(crate) fn best(rules: &[Rule], evidence: &Evidence, reading: Reading) -> Option<(usize, Option<f64>)> {
     let mut best: Option<(usize, Option<f64>)> = None;
     for (branch, rule) in rules.iter().enumerate() {
-        if rule.state(evidence) != RuleState::Matched {
+        if !rule.holds(evidence) {
             continue;
         }
         let confidence = rule.confidence(evidence, reading);
@@ -164,16 +186,21 @@ fn dominated(rules: &[Rule], dominant: RuleState, leaf_state: &impl Fn(&Leaf) ->
 impl Mean {
     fn add(&mut self, rule: &Rule, evidence: &Evidence, reading: Reading) {
         match rule {
+            Rule::Plain(atom, _) => self.count_in(reading.confidence(evidence, *atom)),
             Rule::All(rules) if !reading.v0_3 => {
                 rules.iter().for_each(|rule| self.add(rule, evidence, reading));
             }
             _ => {
                 if let Some(confidence) = rule.confidence(evidence, reading) {
-                    self.sum += confidence;
-                    self.count += 1;
+                    self.count_in(confidence);
                 }
             }
         }
+    }
+
+    fn count_in(&mut self, confidence: f64) {
+        self.sum += confidence;
+        self.count += 1;
     }
 
     fn value(&self) -> Option<f64> {

@@ -94,7 +94,7 @@ impl RuleBuilder<'_> {
         };
         let Ok(predicate) = predicate.transpose() else { return Rule::Never };
         let on_error = node.on_error.map_or(OnError::Unavailable, OnError::from);
-        Rule::Leaf(Leaf { family, name: name.into(), atom, others, predicate, on_error })
+        Leaf { family, name: name.into(), atom, others, predicate, on_error }.into()
     }
 
     fn composite(&self, node: &RuleNode, path: &Path, diagnostics: &mut Diagnostics) -> Rule {

@@ -76,9 +76,10 @@ impl Program {
     fn gate_state(&self, gate: &Gate, evidence: &Evidence) -> RuleState {
         let dominant = if gate.is_and { RuleState::NotMatched } else { RuleState::Matched };
         let mut outcome = dominant.negated();
+        let (matched_words, unknown_words) = (evidence.matched().words(), evidence.unavailable().words());
         for mask in &self.masks[span(&gate.masks)] {
-            let matched = evidence.matched().words().get(mask.word as usize).copied().unwrap_or(0);
-            let unknown = evidence.unavailable().words().get(mask.word as usize).copied().unwrap_or(0);
+            let matched = matched_words.get(mask.word as usize).copied().unwrap_or(0);
+            let unknown = unknown_words.get(mask.word as usize).copied().unwrap_or(0);
             let unmatched = !(matched | unknown);
             let decisive = if gate.is_and {
                 (mask.plain & unmatched) | (mask.negated & matched)
@@ -151,10 +152,11 @@ impl Draft {
             Rule::Any(rules) => {
                 self.group(negate, |group| rules.iter().for_each(|rule| group.absorb(rule, negate)));
             }
+            Rule::Plain(atom, _) => self.put(*atom, negate),
             Rule::Leaf(leaf) if leaf.is_plain() => {
                 self.group(negate, |group| leaf.atoms().for_each(|id| group.put(id, negate)));
             }
-            Rule::Leaf(leaf) => self.special.push(Special { leaf: leaf.clone(), is_negated: negate }),
+            Rule::Leaf(leaf) => self.special.push(Special { leaf: (**leaf).clone(), is_negated: negate }),
         }
     }
 

@@ -202,22 +202,23 @@ fn corpus() -> Option<PathBuf> {
     Some(corpus)
 }
 
-fn compile(path: &Path) -> (Policy, Vec<String>) {
+/// `None` for a file that is not a canonical configuration.
+fn compile(path: &Path) -> Option<(Policy, Vec<String>)> {
     let document = Document::read(path, &|_| Some("x".into())).unwrap();
-    let config = document.config().unwrap();
+    let config = document.config()?;
     let mut atoms = declared(config);
     let mut diagnostics = Diagnostics::default();
     let policy = Policy::compile(config, &mut atoms, &mut diagnostics);
     let lines = diagnostics
         .iter()
         .map(|problem| format!("{:?} {}: {}", problem.severity, problem.path, problem.message));
-    (policy, lines.collect())
+    Some((policy, lines.collect()))
 }
 
 #[test]
 fn the_reference_configuration_compiles_and_what_does_nothing_in_it_is_named() {
     let Some(corpus) = corpus() else { return };
-    let (policy, problems) = compile(&corpus.join("config/config.yaml"));
+    let (policy, problems) = compile(&corpus.join("config/config.yaml")).unwrap();
     assert_eq!(
         problems,
         [
@@ -243,7 +244,7 @@ fn every_complete_configuration_of_the_release_compiles_or_says_why() {
             if path.is_dir() {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "yaml") {
-                let (_, problems) = compile(&path);
+                let Some((_, problems)) = compile(&path) else { continue };
                 assert_eq!(problems, [""; 0], "{}", path.display());
                 checked += 1;
             }
