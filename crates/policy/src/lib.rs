@@ -81,5 +81,5 @@ mod references;
 mod rules;
 
 pub use explain::{DecisionExplanation, RuleExplanation, RuleKind};
-pub use policy::{Policy, PolicyOptions};
+pub use policy::Policy;
 pub use rules::RuleState;

@@ -21,7 +21,6 @@ use crate::{
 /// Projections and decisions, compiled. Evaluation is pure: the same evidence, the same verdict.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    options: PolicyOptions,
     pub(crate) reading: Reading,
     ranking: Ranking,
     /// Another order, which counts while a decision with a tier matches: v0.3 only.
@@ -30,13 +29,6 @@ pub struct Policy {
     pub(crate) decisions: Vec<Decision>,
     program: Program,
     used_families: FamilySet,
-}
-
-/// Settings from outside `routing`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PolicyOptions {
-    /// How many embedding rules may match at once, the most confident first; all, if `None`.
-    pub embedding_top_k: Option<usize>,
 }
 
 /// One decision.
@@ -48,14 +40,6 @@ pub(crate) struct Decision {
     pub(crate) tier: i64,
     pub(crate) rule: Rule,
     gate: GateId,
-}
-
-// === impl PolicyOptions
-
-impl Default for PolicyOptions {
-    fn default() -> Self {
-        Self { embedding_top_k: Some(1) }
-    }
 }
 
 // === impl Policy
@@ -75,7 +59,6 @@ impl Policy {
             config.routing.strategy.or(config.global.router.strategy).unwrap_or(Strategy::Priority);
         let standings: Vec<Standing> = decisions.iter().map(Decision::standing).collect();
         Self {
-            options: PolicyOptions::default(),
             reading,
             tiered_ranking: reading.v0_3.then(|| Ranking::tiered(standings.clone())),
             ranking: if reading.v0_3 {
@@ -90,12 +73,6 @@ impl Policy {
         }
     }
 
-    /// This policy with other settings.
-    #[must_use]
-    pub fn with_options(self, options: PolicyOptions) -> Self {
-        Self { options, ..self }
-    }
-
     pub(crate) fn projections(&self) -> &Projections {
         &self.projections
     }
@@ -108,7 +85,7 @@ impl Policy {
     /// Derives projections from signals, in place: partitions, composers, the embedding top-k, scores
     /// and mappings.
     pub fn evaluate_projections(&self, evidence: &mut Evidence) -> ProjectionTrace {
-        self.projections.evaluate(evidence, self.options.embedding_top_k, self.reading)
+        self.projections.evaluate(evidence, self.reading)
     }
 
     /// Evaluates all decisions and picks the winner.

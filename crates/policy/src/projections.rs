@@ -19,7 +19,10 @@ use crate::{partition::Partition, reading::Reading, references::References};
 pub(crate) struct Projections {
     partitions: Vec<Partition>,
     pub(crate) composers: Vec<Composer>,
+    /// All embedding rules, by name.
     embeddings: Vec<AtomId>,
+    /// How many of them may match at once.
+    embedding_limit: Option<usize>,
     /// In evaluation order, each with its mappings.
     pub(crate) scores: Vec<Score>,
 }
@@ -48,22 +51,23 @@ impl Projections {
         let composers = Composer::compile_all(references, reading, diagnostics);
         let scores = score::compile_all(references, reading, diagnostics);
         let embeddings = atoms.iter().filter(|(_, atom)| atom.family == SignalFamily::Embedding);
-        Self { partitions, composers, embeddings: embeddings.map(|(id, _)| id).collect(), scores }
+        let mut embeddings: Vec<AtomId> = embeddings.map(|(id, _)| id).collect();
+        embeddings.sort_by_key(|id| atoms.atom(*id).name.clone());
+        let embedding_limit = match config.global.model_catalog.embeddings.semantic.embedding_config.top_k {
+            0 => None,
+            limit => Some(usize::try_from(limit).unwrap_or(1)),
+        };
+        Self { partitions, composers, embeddings, embedding_limit, scores }
     }
 
     /// Derives what there is to derive, in place.
-    pub(crate) fn evaluate(
-        &self,
-        evidence: &mut Evidence,
-        embedding_top_k: Option<usize>,
-        reading: Reading,
-    ) -> ProjectionTrace {
+    pub(crate) fn evaluate(&self, evidence: &mut Evidence, reading: Reading) -> ProjectionTrace {
         let mut trace = ProjectionTrace::default();
         trace.partitions.extend(self.partitions.iter().filter_map(|it| it.apply(evidence, reading)));
         for composer in &self.composers {
             composer.apply(evidence);
         }
-        if let Some(limit) = embedding_top_k {
+        if let Some(limit) = self.embedding_limit {
             self.keep_top_embeddings(evidence, limit);
         }
         let mut values = Vec::with_capacity(self.scores.len());
@@ -74,7 +78,7 @@ impl Projections {
         trace
     }
 
-    /// Drops all but the `limit` most confident embedding rules that matched; of equals, the first declared.
+    /// Drops all but the `limit` most confident embedding rules that matched; of equals, the first by name.
     fn keep_top_embeddings(&self, evidence: &mut Evidence, limit: usize) {
         let matched = self.embeddings.iter().copied().filter(|id| evidence.is_matched(*id));
         if matched.clone().nth(limit).is_none() {

@@ -1,7 +1,7 @@
 //! A compiled policy over atoms declared by hand.
 
 use vsr_config::{Config, Document};
-use vsr_policy::{Policy, PolicyOptions};
+use vsr_policy::Policy;
 use vsr_types::{
     Atom, AtomId, AtomTable, DecisionOutcome, Diagnostics, Evidence, OnError, ProjectionTrace,
     UnavailableReason, Verdict,
@@ -30,16 +30,21 @@ pub(crate) fn atom(written: &str) -> Atom {
 }
 
 impl Case {
-    /// Compiles `text` over `atoms`, whatever is wrong with it.
-    pub(crate) fn checked(atoms: &[&str], text: &str) -> Self {
+    /// Compiles `config` over `atoms`, whatever is wrong with it.
+    pub(crate) fn of(atoms: &[&str], config: &Config) -> Self {
         let mut table = AtomTable::default();
         for written in atoms {
             table.declare(atom(written));
         }
         let mut diagnostics = Diagnostics::default();
-        let policy = Policy::compile(&config(text), &mut table, &mut diagnostics);
+        let policy = Policy::compile(config, &mut table, &mut diagnostics);
         let evidence = Evidence::new(&table);
         Self { atoms: table, policy, diagnostics, evidence }
+    }
+
+    /// Compiles `text` over `atoms`, whatever is wrong with it.
+    pub(crate) fn checked(atoms: &[&str], text: &str) -> Self {
+        Self::of(atoms, &config(text))
     }
 
     /// Compiles `text` over `atoms`, which must not give errors.
@@ -47,11 +52,6 @@ impl Case {
         let case = Self::checked(atoms, text);
         assert!(!case.diagnostics.has_errors(), "{:#?}", case.diagnostics);
         case
-    }
-
-    pub(crate) fn top_k(mut self, limit: Option<usize>) -> Self {
-        self.policy = self.policy.with_options(PolicyOptions { embedding_top_k: limit });
-        self
     }
 
     pub(crate) fn id(&self, written: &str) -> AtomId {

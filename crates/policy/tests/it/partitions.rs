@@ -1,12 +1,17 @@
 //! Partitions, and the embedding top-k after them.
 
-use crate::fixture::{Case, V0_3};
+use crate::fixture::{Case, V0_3, config};
 
 const ATOMS: &[&str] = &["embedding:a", "embedding:b", "embedding:c", "domain:law", "domain:math"];
 
 fn partition(head: &str, partition: &str) -> Case {
-    let text = format!("{head}routing:\n  projections:\n    partitions: [{partition}]\n");
-    Case::new(ATOMS, &text).top_k(None)
+    top_k(0, head, partition)
+}
+
+fn top_k(limit: i64, head: &str, partition: &str) -> Case {
+    let mut config = config(&format!("{head}routing:\n  projections:\n    partitions: [{partition}]\n"));
+    config.global.model_catalog.embeddings.semantic.embedding_config.top_k = limit;
+    Case::of(ATOMS, &config)
 }
 
 const EXCLUSIVE: &str = "{name: p, members: [a, b, c], default: c}";
@@ -95,20 +100,33 @@ fn domains_make_partitions_too() {
 
 #[test]
 fn top_k_keeps_the_best_embeddings_of_all_partitions() {
-    let case = || {
-        partition("", "{name: p, members: [a, b], default: b}")
+    let kept = |limit: i64| {
+        let mut case = top_k(limit, "", "{name: p, members: [a, b], default: b}")
             .matched("embedding:a", 0.4)
-            .matched("embedding:c", 0.6)
+            .matched("embedding:c", 0.6);
+        case.project();
+        (case.confidence("embedding:a"), case.confidence("embedding:c"))
     };
-    let mut one = case().top_k(Some(1));
-    one.project();
-    assert_eq!((one.confidence("embedding:a"), one.confidence("embedding:c")), (None, Some(0.6)));
-    let mut two = case().top_k(Some(2));
-    two.project();
-    assert_eq!((two.confidence("embedding:a"), two.confidence("embedding:c")), (Some(0.4), Some(0.6)));
-    // Two equals: the first declared stays. A default yields to any scored match.
-    let mut equal =
-        partition("", "{name: p, members: [a, b], default: a}").matched("embedding:c", 0.1).top_k(Some(1));
-    equal.project();
-    assert_eq!((equal.confidence("embedding:a"), equal.confidence("embedding:c")), (None, Some(0.1)));
+    assert_eq!(kept(1), (None, Some(0.6)));
+    assert_eq!(kept(2), (Some(0.4), Some(0.6)));
+    assert_eq!(kept(0), (Some(0.4), Some(0.6)));
+    assert_eq!(kept(-3), (None, Some(0.6)));
+}
+
+#[test]
+fn top_k_prefers_any_scored_match_to_a_default() {
+    for head in ["", V0_3] {
+        let mut case = top_k(1, head, "{name: p, members: [a, b], default: a}").matched("embedding:c", 0.1);
+        case.project();
+        assert_eq!((case.confidence("embedding:a"), case.confidence("embedding:c")), (None, Some(0.1)));
+    }
+}
+
+#[test]
+fn of_equal_embeddings_top_k_keeps_the_first_by_name() {
+    let mut case = top_k(1, "", "{name: p, members: [a, b], default: a}")
+        .matched("embedding:c", 0.5)
+        .matched("embedding:b", 0.5);
+    case.project();
+    assert_eq!((case.confidence("embedding:b"), case.confidence("embedding:c")), (Some(0.5), None));
 }
