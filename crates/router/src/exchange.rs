@@ -12,7 +12,7 @@ use crate::{Router, Snapshot};
 /// Follows one request from the routing to the last byte of the answer.
 ///
 /// [`Exchange::end`] records how it ended; an exchange that is dropped without it is recorded as
-/// abandoned by the client, so that nothing goes uncounted.
+/// abandoned by the client, or in a panic as failed, so that nothing goes uncounted.
 pub struct Exchange {
     router: Arc<Router>,
     snapshot: Arc<Snapshot>,
@@ -105,7 +105,11 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.is_recorded {
-            self.trace.outcome.error = Some("client_gone");
+            let is_panic = std::thread::panicking();
+            if is_panic {
+                self.trace.outcome.status = 500;
+            }
+            self.trace.outcome.error = Some(if is_panic { "internal_error" } else { "client_gone" });
             self.record();
         }
     }

@@ -202,6 +202,12 @@ impl Metrics {
         self.snapshot_info.get_or_create(&ByHash { hash: snapshot.hash().to_string() }).set(1);
     }
 
+    /// A request was refused before it could be routed; `reason` is one of a fixed set.
+    pub fn refused(&self, reason: &'static str) {
+        let label = ByError { model: "unknown".into(), reason: reason.into() };
+        self.errors.get_or_create(&label).inc();
+    }
+
     pub(crate) fn in_flight(&self, model: &ModelName, change: i64) {
         self.in_flight.get_or_create(&ByModel { model: model.to_string() }).inc_by(change);
     }
