@@ -8,7 +8,8 @@ use std::{
 };
 
 use anyhow::Context;
-use vsr_api::Management;
+use vsr_api::{Management, StartError};
+use vsr_config::Config;
 use vsr_gateway::{Gateway, GatewayOptions, Status};
 use vsr_router::{Metrics, Router, RouterParts, Snapshot};
 use vsr_store::{EmbeddedStore, KeyValue, MemoryStore};
@@ -58,10 +59,9 @@ async fn serve(source: Source) -> anyhow::Result<ExitCode> {
     let parts = RouterParts { clock: Arc::new(SystemClock), store, metrics: Metrics::default() };
     let router = Router::new(Arc::clone(&snapshot), parts);
     let status = Arc::new(Status::default());
-    let management =
-        Management::bind(Arc::clone(&router), Arc::clone(&status), snapshot.config(), &variable).await?;
+    let management = bind_management(&source, &router, &status).await?;
     let options = GatewayOptions { status: Arc::clone(&status), ..GatewayOptions::default() };
-    let gateway = Gateway::bind(Arc::clone(&router), options)?;
+    let gateway = Gateway::bind(&router, options)?;
     tracing::info!(address = %management.api_address()?, "serving the management API");
     if let Some(address) = management.metrics_address()? {
         tracing::info!(%address, "serving metrics");
@@ -89,6 +89,29 @@ async fn serve(source: Source) -> anyhow::Result<ExitCode> {
     management.await.context("the management API failed")?.context("the management API failed")?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Binds the management surfaces. The demonstration has no configuration in which a busy port could
+/// be changed, so it takes any free one instead.
+async fn bind_management(
+    source: &Source,
+    router: &Arc<Router>,
+    status: &Arc<Status>,
+) -> anyhow::Result<Management> {
+    let snapshot = router.snapshot();
+    let bind = async |config: &Config| {
+        Management::bind(Arc::clone(router), Arc::clone(status), config, &variable).await
+    };
+    match (bind(snapshot.config()).await, source) {
+        (Err(error @ StartError::Bind { .. }), Source::Demo | Source::Setup) => {
+            tracing::warn!(%error, "taking free ports for the management API and metrics");
+            let mut config = Config::clone(snapshot.config());
+            config.global.services.api.port = 0;
+            config.global.services.observability.metrics.port = 0;
+            Ok(bind(&config).await?)
+        }
+        (bound, _) => Ok(bound?),
+    }
 }
 
 /// The snapshot and the store; nothing if the configuration has errors, which are printed.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use vsr_policy::DecisionExplanation;
 use vsr_protocol::ApiError;
-use vsr_types::{AtomId, ReasoningMode, RouteTrace, SignalFamily, Stage, Winner};
+use vsr_types::{Atom, AtomId, ReasoningMode, RouteTrace, SignalFamily, Stage, Winner};
 
 use crate::Snapshot;
 
@@ -150,7 +150,12 @@ impl Explanation {
             signal_confidences: numbers(trace, |id| trace.evidence.confidence(id)),
             signal_values: numbers(trace, |id| trace.evidence.value(id)),
             metrics: family_metrics(trace),
-            signals: trace.atoms.iter().filter_map(|(id, _)| signal(trace, id)).collect(),
+            signals: trace
+                .atoms
+                .iter()
+                .filter(|(_, atom)| is_rule(atom))
+                .map(|(id, _)| signal(trace, id))
+                .collect(),
             projections: projections(trace),
             eval_trace: snapshot.policy().explain(&trace.evidence),
             model: ModelExplanation {
@@ -195,9 +200,25 @@ fn state(trace: &RouteTrace, id: AtomId) -> &'static str {
     }
 }
 
-fn signal(trace: &RouteTrace, id: AtomId) -> Option<SignalExplanation> {
+/// Whether the atom only carries a raw value and never matches: metrics and margins.
+fn is_value_only(atom: &Atom) -> bool {
+    match atom.family {
+        SignalFamily::Kb => atom.name.starts_with("kb_metric:"),
+        SignalFamily::Complexity => {
+            ![":easy", ":medium", ":hard"].iter().any(|level| atom.name.ends_with(level))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a signal rule emits the atom.
+fn is_rule(atom: &Atom) -> bool {
+    atom.family != SignalFamily::Projection && !is_value_only(atom)
+}
+
+fn signal(trace: &RouteTrace, id: AtomId) -> SignalExplanation {
     let atom = trace.atoms.atom(id);
-    (atom.family != SignalFamily::Projection).then(|| SignalExplanation {
+    SignalExplanation {
         family: atom.family,
         name: atom.name.to_string(),
         state: state(trace, id),
@@ -205,7 +226,7 @@ fn signal(trace: &RouteTrace, id: AtomId) -> Option<SignalExplanation> {
         value: trace.evidence.value(id),
         reason: trace.evidence.reason(id).and_then(|reason| serde_json::to_value(reason).ok()),
         notes: trace.evidence.notes(id).map(str::to_owned).collect(),
-    })
+    }
 }
 
 fn family_metrics(trace: &RouteTrace) -> BTreeMap<&'static str, FamilyMetrics> {
@@ -228,7 +249,8 @@ fn family_metrics(trace: &RouteTrace) -> BTreeMap<&'static str, FamilyMetrics> {
 
 fn by_type(trace: &RouteTrace, keep: impl Fn(AtomId) -> bool) -> BTreeMap<&'static str, Vec<String>> {
     let mut lists: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-    for (_, atom) in trace.atoms.iter().filter(|(id, _)| keep(*id)) {
+    let kept = trace.atoms.iter().filter(|(id, atom)| keep(*id) && !is_value_only(atom));
+    for (_, atom) in kept {
         lists.entry(atom.family.as_str()).or_default().push(atom.name.to_string());
     }
     lists

@@ -87,8 +87,8 @@ pub fn response_headers(
     matched(trace, &mut text);
     if level == RoutingHeaders::Full {
         text(CONTEXT_TOKEN_COUNT, &trace.context_tokens.to_string());
-        text(SERVER_TIMING, &server_timing(trace));
     }
+    text(SERVER_TIMING, &server_timing(trace));
 }
 
 /// One header per family with matches; atoms of a family stand together in the table.

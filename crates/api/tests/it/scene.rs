@@ -1,0 +1,95 @@
+//! The management surfaces on loopback, over a small policy.
+
+use std::{sync::Arc, thread::JoinHandle};
+
+use tokio::sync::oneshot;
+use vsr_api::{Management, StartError};
+use vsr_config::Document;
+use vsr_gateway::Status;
+use vsr_router::{Metrics, Router, RouterParts, Snapshot};
+use vsr_store::MemoryStore;
+use vsr_types::{FixedClock, Timestamp};
+
+const POLICY: &str = r#"
+providers:
+  defaults: {default_model: small}
+  models:
+    - {name: small, backend_refs: [{endpoint: "127.0.0.1:1"}]}
+    - {name: large, backend_refs: [{endpoint: "127.0.0.1:2"}]}
+routing:
+  modelCards: [{name: small}, {name: large}]
+  signals:
+    keywords: [{name: code, operator: OR, keywords: [refactor]}]
+  decisions:
+    - {name: coding, priority: 10, rules: {operator: AND, conditions: [{type: keyword, name: code}]}, modelRefs: [{model: large}]}
+"#;
+
+/// Running management surfaces; they stop when dropped.
+pub(crate) struct Scene {
+    pub(crate) api: u16,
+    pub(crate) metrics: u16,
+    pub(crate) status: Arc<Status>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+fn snapshot(api: &str) -> Arc<Snapshot> {
+    let port = if api.contains("port") { "" } else { "\n      port: 0" };
+    let text = format!(
+        "{POLICY}global:\n  services:\n    api:\n      {api}{port}\n    observability: {{metrics: {{port: 0}}}}\n"
+    );
+    let mut document = Document::parse("test", &text, &|_| Some("set".into()));
+    vsr_router::compile(&mut document, &|_| None).unwrap_or_else(|| panic!("{:?}", document.problems()))
+}
+
+fn router(snapshot: &Arc<Snapshot>) -> Arc<Router> {
+    let parts = RouterParts {
+        clock: Arc::new(FixedClock::new(Timestamp(0))),
+        store: Arc::new(MemoryStore::new(10)),
+        metrics: Metrics::default(),
+    };
+    Router::new(Arc::clone(snapshot), parts)
+}
+
+/// Why the surfaces cannot start with these lines under `global.services.api`.
+pub(crate) fn bind_error(api: &str) -> StartError {
+    let snapshot = snapshot(api);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        match Management::bind(router(&snapshot), Arc::default(), snapshot.config(), &|_| None).await {
+            Ok(_) => panic!("it started"),
+            Err(error) => error,
+        }
+    })
+}
+
+impl Scene {
+    /// Starts the surfaces with these lines under `global.services.api`.
+    pub(crate) fn new(api: &str, variables: &dyn Fn(&str) -> Option<String>) -> Self {
+        let snapshot = snapshot(api);
+        let status = Arc::new(Status::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let bound = Management::bind(router(&snapshot), Arc::clone(&status), snapshot.config(), variables);
+        let management = runtime.block_on(bound).unwrap();
+        let api = management.api_address().unwrap().port();
+        let metrics = management.metrics_address().unwrap().unwrap().port();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let until = async {
+                // A dropped sender also means stop.
+                let _ = stopped.await;
+            };
+            runtime.block_on(management.serve(until)).unwrap();
+        });
+        Self { api, metrics, status, stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The pipeline through its public surface.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod backends;
+mod conformance;
+mod explicit_models;
+mod reasoning;
+mod routes;
+mod scene;
