@@ -1,6 +1,7 @@
 //! A configuration file: its text, its tree, the typed form, and where problems are.
 
 use std::{
+    fmt,
     fs::File,
     io::{self, Read},
     path::Path as FilePath,
@@ -26,7 +27,6 @@ pub type Variables<'e> = &'e dyn Fn(&str) -> Option<String>;
 const START: Span = Span { line: 1, column: 1 };
 
 /// A configuration text that was read, and what was found wrong in it.
-#[derive(Debug)]
 pub struct Document {
     name: String,
     /// As written.
@@ -95,17 +95,17 @@ impl Document {
         }
     }
 
-    /// The typed form; `None` if the text is no mapping at all. With errors reported it must not run:
+    /// The typed form; `None` if the text is no configuration at all. With errors reported it must not run:
     /// placeholders stand where values could not be read.
     pub fn config(&self) -> Option<&Config> {
         self.config.as_ref()
     }
 
     /// The effective configuration as YAML text: defaults filled in, credentials masked.
-    /// Read again, it is the same configuration but for the credentials. `None` without a typed form.
-    pub fn effective_yaml(&self) -> Option<String> {
-        let value = serde_json::to_value(self.config.as_ref()?).ok()?;
-        Some(emit::yaml(&value))
+    /// Read again, it is the same configuration but for the credentials. Empty without a typed form.
+    pub fn effective_yaml(&self) -> String {
+        let value = self.config.as_ref().and_then(|config| serde_json::to_value(config).ok());
+        value.as_ref().map(emit::yaml).unwrap_or_default()
     }
 
     /// The SHA-256 of the effective configuration in hexadecimal digits: the same for every text with the
@@ -180,10 +180,12 @@ impl Document {
 
     fn decode(&mut self, written: Node, variables: Variables<'_>) {
         let mut decoder = Decoder::new(variables);
-        let is_current = legacy::reject(&written, &mut decoder);
         let root = inherit::algorithms(&written);
-        self.config = Config::decode(&root, &mut decoder);
-        if let (Some(config), true) = (&self.config, is_current) {
+        if legacy::reject(&written, &mut decoder) {
+            self.config = Config::decode(&root, &mut decoder);
+        }
+        if let Some(config) = &self.config {
+            decoder.begin_checks();
             check::check(config, &written, &mut decoder);
         }
         self.written = Some(written);
@@ -197,6 +199,15 @@ impl Document {
 
     fn problem(&self, span: Span, diagnostic: Diagnostic) -> Problem {
         Problem { file: self.name.clone(), line: span.line, column: span.column, diagnostic }
+    }
+}
+
+impl fmt::Debug for Document {
+    /// Leaves the tree out: credentials stand in it as they were written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Document");
+        shown.field("name", &self.name).field("config", &self.config).field("problems", &self.problems);
+        shown.finish_non_exhaustive()
     }
 }
 

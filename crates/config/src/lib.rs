@@ -9,6 +9,7 @@
 //! assert_eq!(problem, "config.yaml:2:1: error: listeners: expected a list, found `7`");
 //! ```
 
+mod basic;
 mod check;
 mod contract;
 mod contract_macro;

@@ -70,7 +70,7 @@ struct Limits {
     errors: usize,
 }
 
-const LIMITS: Limits = Limits { nodes: 1_000_000, depth: 64, key_bytes: 1024, errors: 100 };
+const LIMITS: Limits = Limits { nodes: 250_000, depth: 64, key_bytes: 1024, errors: 100 };
 
 /// Parses one YAML document. An empty text is an empty mapping.
 ///

@@ -43,16 +43,17 @@ impl TimeSpan {
 
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let seconds = match text.parse::<u32>() {
-            Ok(seconds) => f64::from(seconds),
+        let milliseconds = match text.parse::<u32>() {
+            Ok(seconds) => f64::from(seconds) * 1000.0,
             Err(_) => Self::sum_of_units(text)?,
         };
-        let milliseconds = (seconds * 1000.0).ceil();
+        // Rounded up, but for what the decimal fraction lost on its way to a binary one.
+        let milliseconds = (milliseconds - 1e-6).ceil();
         (milliseconds <= Self::LONGEST.as_millis() as f64)
             .then(|| Self(Duration::from_millis(milliseconds as u64)))
     }
 
-    /// The seconds of `1h30m` and the like.
+    /// The milliseconds of `1h30m` and the like.
     fn sum_of_units(text: &str) -> Option<f64> {
         let mut total = 0.0;
         let mut rest = text;
@@ -63,11 +64,11 @@ impl TimeSpan {
             let unit_end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
             total += number
                 * match &rest[..unit_end] {
-                    "ms" => 0.001,
-                    "s" => 1.0,
-                    "m" => 60.0,
-                    "h" => 3600.0,
-                    "d" => 86400.0,
+                    "ms" => 1.0,
+                    "s" => 1e3,
+                    "m" => 60e3,
+                    "h" => 3600e3,
+                    "d" => 86_400e3,
                     _ => return None,
                 };
             rest = &rest[unit_end..];
@@ -221,7 +222,10 @@ impl Contract for Secret {
     }
 
     fn schema(_: &mut Schemas) -> serde_json::Value {
-        json!({ "type": "string", "description": "A credential. ${VAR} and ${VAR:-default} are replaced." })
+        json!({
+            "type": ["string", "number"],
+            "description": "A credential. ${VAR} and ${VAR:-default} are replaced.",
+        })
     }
 }
 
@@ -244,9 +248,10 @@ impl Opaque {
             Value::Scalar { text, plain: true } => match text.as_str() {
                 "true" | "True" => true.into(),
                 "false" | "False" => false.into(),
-                number => match (number.parse::<i64>(), number.parse::<f64>()) {
-                    (Ok(whole), _) => whole.into(),
-                    (_, Ok(real)) if real.is_finite() => real.into(),
+                number => match (number.parse::<i64>(), number.parse::<u64>(), number.parse::<f64>()) {
+                    (Ok(whole), ..) => whole.into(),
+                    (_, Ok(large), _) => large.into(),
+                    (.., Ok(real)) if real.is_finite() => real.into(),
                     _ => text.as_str().into(),
                 },
             },

@@ -83,7 +83,9 @@ fn addresses(config: &Config, list: &Path, decoder: &mut Decoder<'_>) {
         bound.push((Path::keys("global.services.observability.metrics"), &metrics.address, metrics.port));
     }
     let mut first: HashMap<(&str, u16), &Path> = HashMap::new();
-    for (place, address, port) in bound.iter().filter(|(_, _, port)| *port != 0) {
+    let is_known = |place: &Path| ["address", "port"].iter().all(|key| !decoder.is_broken(&place.key(*key)));
+    bound.retain(|(place, _, port)| *port != 0 && is_known(place));
+    for (place, address, port) in &bound {
         if let Some(earlier) = first.get(&(*address, *port)) {
             let message = format!("{address}:{port} is bound already by {earlier}");
             decoder.push(Diagnostic::error(place.key("port"), message).help("give each its own port"));
