@@ -1,22 +1,20 @@
 //! `POST /v1/chat/completions`: read, route, and do what the router says.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use vsr_config::RoutingHeaders;
-use vsr_protocol::{ApiError, ChatRequest, RequestLimits};
+use vsr_protocol::{ChatRequest, RequestLimits};
 use vsr_router::{RouteInput, Routed, Router, Shortcut};
 use vsr_types::{Identity, RequestId};
 
 use crate::{
     answer::{self, Answer},
     body::{self, BodyError},
-    forward,
+    forward, guard,
+    refusal::Refusal,
     service::Call,
 };
 
@@ -41,71 +39,73 @@ pub(crate) async fn complete(
 ) -> Answer {
     let body = match read(call, &client_headers, body).await {
         Ok(body) => body,
-        Err(error) => return answer::refusal(&error),
+        Err(refusal) => return refusal.answer(call),
     };
     let question = Question { identity, request_id: call.id.text.clone(), received: call.received };
-    let routed = match route(call, body, question).await {
-        Ok(routed) => routed,
-        Err(error) => return answer::refusal(&error),
-    };
-    match routed {
-        Routed::Forward(forward) => forward::forward(call, client_headers, *forward).await,
-        Routed::Shortcut(shortcut) => shortcut_answer(call, *shortcut),
-        Routed::Refusal(refusal) => {
-            let mut exchange = refusal.exchange;
-            exchange.status(refusal.error.status);
-            exchange.end(Some(refusal.reason));
-            answer::refusal(&refusal.error)
+    match route(call, body, question).await {
+        Ok(Routed::Forward(forward)) => forward::forward(call, client_headers, forward).await,
+        Ok(Routed::Shortcut(shortcut)) => shortcut_answer(call, *shortcut),
+        Ok(Routed::Refusal(refused)) => {
+            let vsr_router::Refusal { mut exchange, error, reason } = *refused;
+            exchange.status(error.status);
+            exchange.end(Some(reason));
+            answer::refusal(&error)
         }
+        Err(refusal) => refusal.answer(call),
     }
 }
 
-async fn read(call: &Call<'_>, headers: &HeaderMap, body: &mut Incoming) -> Result<Bytes, ApiError> {
+async fn read(call: &Call<'_>, headers: &HeaderMap, body: &mut Incoming) -> Result<Bytes, Refusal> {
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
-        return Err(ApiError::new(
-            415,
-            "the body must not be compressed; send it without `content-encoding`",
-        ));
+        let message = "the body must not be compressed; send it without `content-encoding`";
+        return Err(Refusal::new("compressed_body", 415, message));
     }
     let listener = call.listener();
     let deadline = call.received.checked_add(listener.request_timeout);
     let max_bytes = listener.max_body_bytes;
     let body = body::read(body, max_bytes, deadline).await.map_err(|error| match error {
-        BodyError::TooLarge => {
-            ApiError::new(413, format!("the body is larger than the {max_bytes} bytes accepted"))
+        BodyError::TooLarge => Refusal::new(
+            "body_too_large",
+            413,
+            format!("the body is larger than the {max_bytes} bytes accepted"),
+        ),
+        BodyError::TooSlow => Refusal::new("slow_body", 408, "the body did not arrive in time"),
+        BodyError::Broken => {
+            Refusal::new("broken_body", 400, "the body ended early or its framing is broken")
         }
-        BodyError::TooSlow => ApiError::new(408, "the body did not arrive in time"),
-        BodyError::Broken => ApiError::new(400, "the body ended early or its framing is broken"),
     })?;
     call.note_body_read();
     Ok(body)
 }
 
-async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Routed, ApiError> {
+async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Routed, Refusal> {
     let router = call.router();
     if body.len() <= MAX_INLINE_BYTES {
         return read_and_route(router, body, question);
     }
     let router = Arc::clone(router);
-    match tokio::task::spawn_blocking(move || read_and_route(&router, body, question)).await {
-        Ok(routed) => routed,
-        Err(failed) => match failed.try_into_panic() {
-            // To be contained where panics of small requests are.
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(ApiError::new(503, "the router is shutting down")),
-        },
-    }
+    let routed = tokio::task::spawn_blocking(move || read_and_route(&router, body, question)).await;
+    // Fails only where the runtime is going away, and this connection with it.
+    routed.unwrap_or_else(|_| Err(Refusal::new("shutdown", 503, "the router is shutting down")))
 }
 
-fn read_and_route(router: &Arc<Router>, body: Bytes, question: Question) -> Result<Routed, ApiError> {
-    let started = Instant::now();
-    let request = ChatRequest::parse(body, &RequestLimits::default())?;
-    let parse: Duration = started.elapsed();
+fn read_and_route(router: &Arc<Router>, body: Bytes, question: Question) -> Result<Routed, Refusal> {
     let Question { identity, request_id, received } = question;
-    let input = RouteInput { request: &request, identity, request_id, received, parse };
-    Ok(router.route(&router.snapshot(), input))
+    let id = request_id.clone();
+    let routed = guard::contain_step(|| {
+        let started = Instant::now();
+        let request = ChatRequest::parse(body, &RequestLimits::default())?;
+        let parse = started.elapsed();
+        let input = RouteInput { request: &request, identity, request_id, received, parse };
+        Ok(router.route(&router.snapshot(), input))
+    });
+    routed.unwrap_or_else(|_panic| {
+        // What it panicked with may hold text of the request.
+        tracing::error!(request_id = %id, "the router panicked while it routed a request; others are not affected");
+        Err(Refusal::internal())
+    })
 }
 
 fn shortcut_answer(call: &Call<'_>, shortcut: Shortcut) -> Answer {

@@ -5,10 +5,9 @@ use std::{net::IpAddr, sync::Arc};
 use http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 use vsr_config::AuthzIdentity;
-use vsr_protocol::ApiError;
 use vsr_types::{Identity, IdentitySource, Secret};
 
-use crate::BindError;
+use crate::{BindError, refusal::Refusal};
 
 /// What a listener asks of its clients.
 pub(crate) struct Door {
@@ -72,11 +71,12 @@ impl Door {
     }
 
     /// Who asks; or why nobody gets in.
-    pub(crate) fn admit(&self, headers: &HeaderMap, peer_is_trusted: bool) -> Result<Identity, ApiError> {
+    pub(crate) fn admit(&self, headers: &HeaderMap, peer_is_trusted: bool) -> Result<Identity, Refusal> {
         let mut identity = Identity::default();
         if let Some(keys) = &self.keys {
             if !presents_one_of(keys, headers) {
-                return Err(ApiError::new(
+                return Err(Refusal::new(
+                    "unauthorized",
                     401,
                     "an API key is required: send `Authorization: Bearer KEY` with a valid key",
                 ));
@@ -110,15 +110,19 @@ fn presents_one_of(keys: &[Secret], headers: &HeaderMap) -> bool {
 }
 
 /// The one value of an identity header. Two values, or one that is not text, could be read differently elsewhere.
-fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, ApiError> {
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let value = values.next();
     if values.next().is_some() {
-        return Err(ApiError::new(400, format!("the header `{name}` was sent more than once")));
+        return Err(ambiguous(format!("the header `{name}` was sent more than once")));
     }
     let text = value.map(|value| std::str::from_utf8(value.as_bytes())).transpose();
-    let text = text.map_err(|_| ApiError::new(400, format!("the header `{name}` is not UTF-8")))?;
+    let text = text.map_err(|_| ambiguous(format!("the header `{name}` is not UTF-8")))?;
     Ok(text.map(str::trim).filter(|text| !text.is_empty()))
+}
+
+fn ambiguous(message: String) -> Refusal {
+    Refusal::new("ambiguous_identity", 400, message)
 }
 
 fn parse_network(written: &str) -> Option<IpNet> {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use vsr_protocol::{
     ApiError,
     openai_chat::{self, StreamOptions},
 };
-use vsr_router::{Backend, Exchange, Forward};
-use vsr_upstream::{Body, Request, Response, Timeouts};
+use vsr_router::{Exchange, Forward};
+use vsr_upstream::{Body, ErrorKind, Request, Response, Timeouts};
 
 use crate::{
     answer::{self, Answer},
@@ -25,33 +25,28 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// The largest error that is passed on.
 const MAX_ERROR_BYTES: usize = 1024 * 1024;
 
-/// The part of a [`Forward`] that the answer is made with.
-struct Pending {
-    exchange: Exchange,
-    backend: Arc<Backend>,
-    options: StreamOptions,
-}
+/// A request at its backend. The forward stays in its box: it is large, and moves with every step.
+struct Pending(Box<Forward>);
 
 /// Sends the request and makes the client's answer of what comes back.
-pub(crate) async fn forward(call: &Call<'_>, client_headers: HeaderMap, forward: Forward) -> Answer {
-    let Forward { exchange, backend, body, usage_injected, choices, .. } = forward;
+pub(crate) async fn forward(call: &Call<'_>, client_headers: HeaderMap, mut forward: Box<Forward>) -> Answer {
+    let backend = &forward.backend;
     let request = Request {
         method: Method::POST,
         endpoint: Arc::clone(&backend.endpoint),
         path_and_query: backend.chat_path.clone(),
-        headers: headers::to_backend(client_headers, &call.listener().door, &backend, call.id),
-        body,
+        headers: headers::to_backend(client_headers, &call.listener().door, backend, call.id),
+        body: std::mem::take(&mut forward.body),
     };
-    let left = call.listener().request_timeout.saturating_sub(exchange.elapsed());
+    let backend = &forward.backend;
+    let left = call.listener().request_timeout.saturating_sub(forward.exchange.elapsed());
     let total = backend.timeouts.total.map_or(left, |total| total.min(left));
     let timeouts = Timeouts { total: Some(total), ..backend.timeouts };
-    let options =
-        StreamOptions { drop_usage: usage_injected, whole_events: true, choices, ..StreamOptions::default() };
     let sent = call.upstream().send(request, &timeouts).await;
-    let mut pending = Pending { exchange, backend, options };
+    let mut pending = Pending(forward);
     match sent {
         Ok(response) => {
-            pending.exchange.upstream_head();
+            pending.0.exchange.upstream_head();
             pending.pass_on(call, response).await
         }
         Err(error) => pending.fail(&error),
@@ -62,32 +57,43 @@ pub(crate) async fn forward(call: &Call<'_>, client_headers: HeaderMap, forward:
 
 impl Pending {
     async fn pass_on(self, call: &Call<'_>, response: Response) -> Answer {
-        let status = response.status;
-        if status.is_success() && is_event_stream(&response.headers) {
-            self.stream(call, response)
-        } else if status.is_success() {
-            self.whole(call, response).await
-        } else if status.is_client_error() || status.is_server_error() {
-            self.error(response).await
-        } else {
-            let what = "redirected or did not answer as a model does";
-            self.refuse(Failure { what, ..Failure::of(vsr_upstream::ErrorKind::InvalidResponse) })
+        let Response { status, headers, body, .. } = response;
+        if status.is_success() && is_event_stream(&headers) {
+            return self.stream(call, status, headers, body);
         }
+        if status.is_success() {
+            return match body.collect(MAX_ANSWER_BYTES).await {
+                Ok(body) => self.whole(call, status, headers, body),
+                Err(error) => self.fail(&error),
+            };
+        }
+        if status.is_client_error() || status.is_server_error() {
+            let body = body.collect(MAX_ERROR_BYTES).await.ok();
+            return self.error(status, headers, body);
+        }
+        let what = "redirected or did not answer as a model does";
+        self.refuse(Failure { what, ..Failure::of(ErrorKind::InvalidResponse) })
     }
 
-    fn stream(mut self, call: &Call<'_>, response: Response) -> Answer {
-        let Response { status, headers, body, .. } = response;
-        self.exchange.status(status.as_u16());
+    fn stream(self, call: &Call<'_>, status: StatusCode, headers: HeaderMap, body: Body) -> Answer {
+        let Forward { mut exchange, backend, usage_injected, choices, .. } = *self.0;
+        exchange.status(status.as_u16());
         let mut head = HeaderMap::with_capacity(32);
-        self.add_routing_headers(call, &mut head);
+        add_routing_headers(&exchange, call, &mut head);
         let mut answer = if is_encoded(&headers) {
             tracing::warn!(
-                backend = %self.backend.name,
+                backend = %backend.name,
                 "the backend encodes its stream although it was asked not to: it passes unread, usage is unknown"
             );
-            answer::encoded(status, EncodedStream::new(body, self.exchange))
+            answer::encoded(status, EncodedStream::new(body, exchange))
         } else {
-            answer::events(status, EventStream::new(body, self.exchange, self.backend, self.options))
+            let options = StreamOptions {
+                drop_usage: usage_injected,
+                whole_events: true,
+                choices,
+                ..StreamOptions::default()
+            };
+            answer::events(status, EventStream::new(body, exchange, backend, options))
         };
         head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers::to_client(headers, &mut head);
@@ -95,64 +101,60 @@ impl Pending {
         answer
     }
 
-    async fn whole(mut self, call: &Call<'_>, response: Response) -> Answer {
-        let Response { status, headers, body, .. } = response;
-        let body = match body.collect(MAX_ANSWER_BYTES).await {
-            Ok(body) => body,
-            Err(error) => return self.fail(&error),
-        };
+    fn whole(self, call: &Call<'_>, status: StatusCode, headers: HeaderMap, body: Bytes) -> Answer {
+        let mut exchange = self.0.exchange;
         if !is_encoded(&headers)
             && let Some(usage) = openai_chat::read_usage(&body)
         {
-            self.exchange.usage(usage);
+            exchange.usage(usage);
         }
-        self.exchange.status(status.as_u16());
-        self.exchange.first_byte();
+        exchange.status(status.as_u16());
+        exchange.first_byte();
         let mut answer = answer::whole(status, body);
-        self.add_routing_headers(call, answer.headers_mut());
+        *answer.headers_mut() = HeaderMap::with_capacity(32);
+        add_routing_headers(&exchange, call, answer.headers_mut());
         headers::to_client(headers, answer.headers_mut());
-        self.exchange.end(None);
+        exchange.end(None);
         answer
     }
 
     /// An error of the backend: its own body if a client can read it, with the status as it is.
-    async fn error(mut self, response: Response) -> Answer {
-        let Response { status, mut headers, body, .. } = response;
-        let body = readable(&headers, body).await;
-        let mut answer = match body {
+    fn error(self, status: StatusCode, mut headers: HeaderMap, body: Option<Bytes>) -> Answer {
+        let Forward { mut exchange, backend, .. } = *self.0;
+        let mut answer = match body.filter(|body| is_readable(&headers, body)) {
             Some(body) => answer::whole(status, body),
             None => {
                 headers.remove(header::CONTENT_TYPE);
                 headers.remove(header::CONTENT_ENCODING);
-                let name = &self.backend.name;
+                let code = status.as_u16();
                 let message =
-                    format!("backend `{name}` answered with status {} and nothing readable", status.as_u16());
-                answer::refusal(&ApiError::new(status.as_u16(), message))
+                    format!("backend `{}` answered with status {code} and nothing readable", backend.name);
+                answer::refusal(&ApiError::new(code, message))
             }
         };
         headers::to_client(headers, answer.headers_mut());
-        self.exchange.status(status.as_u16());
-        self.exchange.first_byte();
-        self.exchange.end(Some(if status.is_server_error() { "upstream_5xx" } else { "upstream_4xx" }));
+        exchange.status(status.as_u16());
+        exchange.first_byte();
+        exchange.end(Some(if status.is_server_error() { "upstream_5xx" } else { "upstream_4xx" }));
         answer
     }
 
     fn fail(self, error: &vsr_upstream::Error) -> Answer {
         tracing::warn!(
-            request_id = %self.exchange.trace().request_id, backend = %self.backend.name, %error, "a backend failed"
+            request_id = %self.0.exchange.trace().request_id,
+            backend = %self.0.backend.name,
+            %error,
+            "a backend failed"
         );
         self.refuse(Failure::of(error.kind()))
     }
 
-    fn refuse(mut self, failure: Failure) -> Answer {
-        let error = failure.to_error(&self.exchange, &self.backend);
-        self.exchange.status(error.status);
-        self.exchange.end(Some(failure.reason));
+    fn refuse(self, failure: Failure) -> Answer {
+        let Forward { mut exchange, backend, .. } = *self.0;
+        let error = failure.to_error(&exchange, &backend);
+        exchange.status(error.status);
+        exchange.end(Some(failure.reason));
         answer::refusal(&error)
-    }
-
-    fn add_routing_headers(&self, call: &Call<'_>, headers: &mut HeaderMap) {
-        add_routing_headers(&self.exchange, call, headers);
     }
 }
 
@@ -176,9 +178,8 @@ fn is_encoded(headers: &HeaderMap) -> bool {
         .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// The body of an error, if it is JSON.
-async fn readable(headers: &HeaderMap, body: Body) -> Option<Bytes> {
-    let body = body.collect(MAX_ERROR_BYTES).await.ok()?;
-    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok();
-    (is_json || is_encoded(headers) && !body.is_empty()).then_some(body)
+/// Whether a client can read the body of an error: it is JSON, or encoded and beyond judging.
+fn is_readable(headers: &HeaderMap, body: &Bytes) -> bool {
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    is_json || is_encoded(headers) && !body.is_empty()
 }

@@ -65,12 +65,12 @@ impl Default for GatewayOptions {
 // === impl Gateway ===
 
 impl Gateway {
-    /// Binds the listeners of the router's configuration and starts the workers. Clients can connect from now on, and
+    /// Binds the listeners of the router's configuration, or the default one if it has none, and starts the workers. Clients can connect from now on, and
     /// are answered once [`Gateway::serve`] runs.
     ///
     /// # Errors
     /// See [`BindError`].
-    pub fn bind(router: Arc<Router>, options: GatewayOptions) -> Result<Self, BindError> {
+    pub fn bind(router: &Arc<Router>, options: GatewayOptions) -> Result<Self, BindError> {
         let snapshot = router.snapshot();
         let config = Arc::clone(snapshot.config());
         let listeners = bind_all(&snapshot.listeners(), &config)?;
@@ -84,7 +84,7 @@ impl Gateway {
         let mut workers = Vec::with_capacity(threads);
         for index in 0..threads {
             let worker = Worker {
-                router: Arc::clone(&router),
+                router: Arc::clone(router),
                 status: Arc::clone(&status),
                 upstream: Client::new(&upstream),
                 ids: IdSource::new(),

@@ -21,6 +21,7 @@ mod guard;
 mod headers;
 mod listener;
 mod models;
+mod refusal;
 mod request_id;
 mod service;
 mod status;

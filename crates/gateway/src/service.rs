@@ -1,13 +1,14 @@
 //! What happens to every request: its id, its path, the door, and a net under all of it.
 
-use std::{convert::Infallible, sync::Arc, time::Instant};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use vsr_protocol::ApiError;
 use vsr_router::Router;
+use vsr_types::Identity;
 use vsr_upstream::Client;
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     guard,
     listener::Listener,
     models,
+    refusal::Refusal,
     request_id::{Id, X_REQUEST_ID},
     status::{Phase, Status},
 };
@@ -52,10 +54,10 @@ pub(crate) async fn handle(
     let id = connection.worker.ids.id_for(&head.headers);
     let has_promised_body = head.headers.contains_key(header::EXPECT);
     let call = Call { connection: &connection, id: &id, received };
-    let answered = guard::contain(respond(&call, head, &mut body)).await;
+    let answered = guard::contain(pin!(respond(&call, head, &mut body))).await;
     let mut answer = answered.unwrap_or_else(|_panic| {
-        // What it panicked with may hold text of the request.
-        tracing::error!(request_id = %id.text, "the router panicked while it handled a request; others are not affected");
+        // What it panicked with may hold text of the request. Its exchange, if it had one, is recorded.
+        tracing::error!(request_id = %id.text, "the router panicked while it answered a request; others are not affected");
         answer::refusal(&ApiError::new(500, "the router failed to handle the request").with_code("internal_error"))
     });
     if connection.activity.has_unread_body() {
@@ -72,25 +74,21 @@ pub(crate) async fn handle(
 }
 
 async fn respond(call: &Call<'_>, head: Parts, body: &mut Incoming) -> Answer {
-    let Parts { method, uri, headers, .. } = head;
+    let Parts { method, uri, version, headers, .. } = head;
     let endpoint = Endpoint::of(uri.path());
-    let identity = if endpoint.is_open_to_all() {
-        None
-    } else {
-        match call.listener().door.admit(&headers, call.connection.peer_is_trusted) {
-            Ok(identity) => Some(identity),
-            Err(error) => return answer::refusal(&error),
-        }
+    let identity = match admit(call, endpoint, version, &headers) {
+        Ok(identity) => identity,
+        Err(refusal) => return refusal.answer(call),
     };
     if endpoint == Endpoint::Unknown {
         let path: String = uri.path().chars().take(128).collect();
-        return answer::refusal(&ApiError::new(404, format!("there is no endpoint `{path}` here")));
+        return Refusal::new("not_found", 404, format!("there is no endpoint `{path}` here")).answer(call);
     }
     if !endpoint.takes(&method) {
-        return wrong_method(endpoint);
+        return wrong_method(call, endpoint);
     }
     match endpoint {
-        Endpoint::Chat => chat::complete(call, headers, body, identity.unwrap_or_default()).await,
+        Endpoint::Chat => chat::complete(call, headers, body, identity).await,
         Endpoint::Models => {
             let list = models::list(&call.router().snapshot(), call.connection.worker.started_seconds);
             answer::json(StatusCode::OK, list)
@@ -115,9 +113,27 @@ fn readiness(status: &Status) -> Answer {
     answer::json(code, text(&status.to_json()))
 }
 
-fn wrong_method(endpoint: Endpoint<'_>) -> Answer {
+/// Who asks, if they may.
+fn admit(
+    call: &Call<'_>,
+    endpoint: Endpoint<'_>,
+    version: Version,
+    headers: &HeaderMap,
+) -> Result<Identity, Refusal> {
+    // RFC 9112 §3.2. Whoever forwards a request by one of two hosts is not of one mind with us.
+    if version == Version::HTTP_11 && headers.get_all(header::HOST).iter().count() != 1 {
+        return Err(Refusal::new("invalid_host", 400, "the request needs exactly one `host` header"));
+    }
+    if endpoint.is_open_to_all() {
+        return Ok(Identity::default());
+    }
+    call.listener().door.admit(headers, call.connection.peer_is_trusted)
+}
+
+fn wrong_method(call: &Call<'_>, endpoint: Endpoint<'_>) -> Answer {
     let allowed = if endpoint == Endpoint::Chat { "POST" } else { "GET, HEAD" };
-    let mut answer = answer::refusal(&ApiError::new(405, format!("method not allowed; use {allowed}")));
+    let refusal = Refusal::new("method_not_allowed", 405, format!("method not allowed; use {allowed}"));
+    let mut answer = refusal.answer(call);
     answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     answer
 }

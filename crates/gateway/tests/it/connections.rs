@@ -116,6 +116,20 @@ fn broken_framing_is_refused_and_closes_the_connection() {
 }
 
 #[test]
+fn a_request_without_exactly_one_host_is_refused() {
+    let (backend, scene) = scene("");
+    for hosts in ["", "host: a\r\nhost: b\r\n", "host: a\r\nHost: a\r\n"] {
+        let mut client = scene.connect();
+        let length = CHAT.len();
+        client.send(
+            format!("POST {CHAT_PATH} HTTP/1.1\r\n{hosts}content-length: {length}\r\n\r\n{CHAT}").as_bytes(),
+        );
+        assert_eq!(client.read_response().status(), 400, "{hosts:?}");
+    }
+    assert!(backend.requests().is_empty());
+}
+
+#[test]
 fn headers_that_are_too_large_or_too_many_are_431() {
     let (backend, scene) = scene("");
     let large = format!("x-large: {}\r\n", "x".repeat(70 * 1024));

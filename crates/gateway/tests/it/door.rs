@@ -39,6 +39,7 @@ fn a_listener_with_keys_lets_nobody_in_without_one() {
         assert_eq!(response.json()["error"]["type"], "authentication_error");
         assert_eq!(response.json()["error"]["code"], "invalid_api_key");
     }
+    scene.wait_metric("llm_request_errors_total{model=\"unknown\",reason=\"unauthorized\"}");
     for path in ["/v1/models", "/v1/none"] {
         assert_eq!(RawClient::get(scene.port(), path).status(), 401, "{path}");
     }

@@ -1,11 +1,6 @@
 //! The data plane through real sockets: mock backends behind it, a client that sees exact bytes before it.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot set its scene has failed"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its scene has failed")]
 
 mod backend_faults;
 mod bodies;

@@ -43,5 +43,9 @@ fn a_panic_over_a_large_request_is_one_500_too() {
     let large = CHAT.replace("hello there", &"word ".repeat(100_000));
     scene.clock.arm();
     assert_eq!(scene.chat(&large).status(), 500);
+    assert_eq!(
+        scene.wait_metric("llm_request_errors_total{model=\"unknown\",reason=\"internal_error\"}"),
+        "1"
+    );
     assert_eq!(scene.chat(&large).status(), 200);
 }

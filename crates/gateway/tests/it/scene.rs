@@ -147,7 +147,7 @@ pub(crate) fn router(yaml: &str, clock: &TripwireClock) -> Arc<Router> {
 /// Binds a gateway that is expected not to start.
 pub(crate) fn refusal_to_bind(yaml: &str) -> BindError {
     let router = router(yaml, &TripwireClock::default());
-    match Gateway::bind(router, GatewayOptions::default()) {
+    match Gateway::bind(&router, GatewayOptions::default()) {
         Ok(_) => panic!("the gateway must not start"),
         Err(error) => error,
     }
@@ -170,7 +170,7 @@ impl Scene {
         let status = Arc::<Status>::default();
         let options =
             GatewayOptions { status: Arc::clone(&status), drain_limit, ..GatewayOptions::default() };
-        let gateway = Gateway::bind(Arc::clone(&router), options).unwrap();
+        let gateway = Gateway::bind(&router, options).unwrap();
         let addresses = gateway.local_addrs();
         let (stop, stopped) = oneshot::channel();
         let (serving, served) = mpsc::channel();
