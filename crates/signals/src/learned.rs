@@ -28,6 +28,8 @@ const KB_METRICS: [&str; 2] = ["best_score", "best_matched_score"];
 #[derive(Debug, Default)]
 pub(crate) struct LearnedFamilies {
     families: Vec<(SignalFamily, Vec<(AtomId, OnError)>)>,
+    /// Atoms that only carry a raw value: margins and metrics.
+    values: Vec<(SignalFamily, AtomId)>,
 }
 
 /// The name, within the `kb` family, of the value-only atom behind a knowledge base's metric.
@@ -50,7 +52,8 @@ impl LearnedFamilies {
         learned.declare_domains_of_decisions(config, atoms, diagnostics);
         learned.declare_complexity(signals, atoms, diagnostics);
         for name in kb_metrics(config) {
-            atoms.declare(Atom::new(SignalFamily::Kb, name));
+            let atom = atoms.declare(Atom::new(SignalFamily::Kb, name));
+            learned.values.push((SignalFamily::Kb, atom));
         }
         check(signals, diagnostics);
         learned
@@ -61,12 +64,16 @@ impl LearnedFamilies {
         self.families.iter().map(|(family, _)| *family)
     }
 
-    /// Marks the rules of the learned families among `families` as what their `on_error` says.
+    /// Marks the rules of the learned families among `families` as what their `on_error` says, and
+    /// their raw values as unavailable: a value that nobody measured is not 0.
     pub(crate) fn evaluate(&self, families: FamilySet, evidence: &mut Evidence) {
         for (_, rules) in self.families.iter().filter(|(family, _)| families.contains(*family)) {
             for (atom, on_error) in rules {
                 evidence.set_unavailable(*atom, UnavailableReason::NotActive, *on_error);
             }
+        }
+        for (_, atom) in self.values.iter().filter(|(family, _)| families.contains(*family)) {
+            evidence.set_unavailable(*atom, UnavailableReason::NotActive, OnError::Unavailable);
         }
     }
 
@@ -120,9 +127,7 @@ impl LearnedFamilies {
             let mut declare =
                 |suffix: &str| atoms.declare(Atom::new(family, format!("{}:{suffix}", rule.name)));
             levels.extend(LEVELS.map(|level| (declare(level), OnError::from(rule.on_error))));
-            for value in COMPLEXITY_VALUES {
-                declare(value);
-            }
+            self.values.extend(COMPLEXITY_VALUES.map(|value| (family, declare(value))));
         }
         if !levels.is_empty() {
             report_inactive(family, path, signals.complexity.len(), diagnostics);
