@@ -52,7 +52,11 @@ pub(crate) async fn serve(
     let connection = Arc::new(Connection { worker, activity, peer_is_trusted, place });
     let service = service_fn(|request| service::handle(Arc::clone(&connection), request));
     let mut http = pin!(connection.worker.http.serve_connection(io, service));
-    let mut draining = pin!(lifecycle.wait_for(|now| *now != Lifecycle::Serving));
+    // Looking is cheap and touches no lock; waiting registers this task once, to be woken.
+    let watching = lifecycle.clone();
+    let has_begun_to_drain = || watching.has_changed().unwrap_or(true);
+    let mut drain = pin!(lifecycle.changed());
+    let mut waits_for_drain = false;
     let mut is_draining = false;
     let mut deadline = Deadline::default();
     let ended = poll_fn(|cx| {
@@ -60,7 +64,12 @@ pub(crate) async fn serve(
             if let Poll::Ready(ended) = http.as_mut().poll(cx) {
                 return Poll::Ready(Some(ended));
             }
-            if is_draining || draining.as_mut().poll(cx).is_pending() {
+            if !waits_for_drain {
+                waits_for_drain = true;
+                // Whether it is ready is told by looking.
+                let _ready = drain.as_mut().poll(cx);
+            }
+            if is_draining || !has_begun_to_drain() {
                 break;
             }
             is_draining = true;

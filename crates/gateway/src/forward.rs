@@ -134,7 +134,6 @@ impl Pending {
         };
         headers::to_client(headers, answer.headers_mut());
         exchange.status(status.as_u16());
-        exchange.first_byte();
         exchange.end(Some(if status.is_server_error() { "upstream_5xx" } else { "upstream_4xx" }));
         answer
     }

@@ -85,6 +85,9 @@ fn one_model_can_be_asked_for() {
         assert_eq!(response.status(), 200, "{name}");
         assert_eq!(response.json()["id"], name.replace("%61", "a"));
     }
+    for name in ["%", "%6", "%+1", "%zz", "%ff"] {
+        assert_eq!(RawClient::get(scene.port(), &format!("/v1/models/{name}")).status(), 404, "{name}");
+    }
     let missing = RawClient::get(scene.port(), "/v1/models/org%2Fnone");
     assert_eq!(missing.status(), 404);
     assert_eq!(missing.json()["error"]["code"], "model_not_found");
