@@ -177,7 +177,11 @@ impl<T: Contract> Contract for Box<T> {
 impl<T: Contract> Contract for Vec<T> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let Some(items) = node.items() else {
-            decoder.mismatch("a list", node);
+            if T::IS_CREDENTIAL {
+                decoder.error("expected a list of credentials");
+            } else {
+                decoder.mismatch("a list", node);
+            }
             return None;
         };
         let decode_item = |(index, item)| {

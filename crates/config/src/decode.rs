@@ -32,6 +32,9 @@ pub trait Contract: Sized {
     /// Whether empty text means that the key is absent, where it may be absent.
     const BLANK_IS_ABSENT: bool = false;
 
+    /// Whether what was written may be a credential, so that no message shows it.
+    const IS_CREDENTIAL: bool = false;
+
     /// Feeds the value into the configuration's content hash.
     fn feed(&self, fingerprint: &mut Fingerprint);
 

@@ -203,6 +203,7 @@ impl Contract for Expanded {
 
 impl Contract for Secret {
     const BLANK_IS_ABSENT: bool = true;
+    const IS_CREDENTIAL: bool = true;
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let Value::Scalar { text, .. } = &node.value else {

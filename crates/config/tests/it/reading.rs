@@ -139,6 +139,17 @@ fn an_unset_variable_is_an_error_where_it_stands() {
 }
 
 #[test]
+fn a_misplaced_credential_is_not_shown() {
+    let text = "version: v0.3\nlisteners:\n  - api_keys: hush\n";
+    assert_eq!(problems(text), ["c.yaml:3:5: error: listeners[0].api_keys: expected a list of credentials"]);
+    let text = format!("{BASE}global: {{stores: {{memory: {{redis_cache: {{password: [hush]}}}}}}}}\n");
+    assert_eq!(
+        findings(&text),
+        ["error: global.stores.memory.redis_cache.password: expected a credential as text"]
+    );
+}
+
+#[test]
 fn json_is_read_as_yaml_is() {
     let json = r#"{"version": "v0.3", "routing": {"strategy": "confidence"}}"#;
     assert_eq!(config(json).routing.strategy, Some(Strategy::Confidence));
