@@ -49,9 +49,13 @@ impl Guard {
 
     /// A browser tricked into talking to loopback still names the foreign site in `Host` or `Origin`.
     fn check_addressee(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiFailure> {
-        let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-        let host = host.or(uri.authority().map(|authority| authority.as_str()));
-        if !host.is_some_and(is_local_authority) {
+        let mut hosts = headers
+            .get_all(header::HOST)
+            .iter()
+            .map(|host| host.to_str().unwrap_or_default())
+            .chain(uri.authority().map(|authority| authority.as_str()))
+            .peekable();
+        if hosts.peek().is_none() || !hosts.all(is_local_authority) {
             return Err(forbidden("the `Host` header does not name this machine"));
         }
         for origin in headers.get_all(header::ORIGIN) {

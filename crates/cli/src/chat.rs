@@ -16,10 +16,10 @@ use crate::{
 
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-pub(crate) fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
     let base = match &args.base_url {
         Some(base) => base.trim_end_matches('/').to_owned(),
-        None => base_url_of(&args)?,
+        None => base_url_of(args)?,
     };
     let base = base.strip_suffix("/v1").unwrap_or(&base);
     let url = format!("{base}/v1/chat/completions");
@@ -27,13 +27,13 @@ pub(crate) fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         Some(name) => Some(variable(name).with_context(|| format!("the variable `{name}` is not set"))?),
         None => None,
     };
-    let body = body(&args);
+    let body = body(args);
     block_on(async {
         let timeout = Duration::from_secs(args.timeout);
         let response = send(&url, key.as_deref(), &body, timeout)
             .await
             .with_context(|| format!("no router answers at {base}"))?;
-        answer(&args, response).await
+        answer(args, response).await
     })
 }
 

@@ -16,14 +16,14 @@ use crate::{
     load::{print, require, variable},
 };
 
-pub(crate) fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
-    let request = request(&args)?;
+pub(crate) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
+    let request = request(args)?;
     let explanation = if let Some(config) = &args.config {
         evaluate_here(require(config)?, request)?
     } else if args.demo {
         evaluate_here(demo::snapshot_without_models()?, request)?
     } else {
-        ask(&args, &request)?
+        ask(args, &request)?
     };
     if args.json {
         print(format_args!("{explanation:#}\n"))?;

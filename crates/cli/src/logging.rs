@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::LogFormat;
+use crate::{args::LogFormat, load::complain};
 
 /// Starts logging for the rest of the process.
 ///
@@ -26,4 +26,12 @@ pub(crate) fn start(level: &str, format: LogFormat) -> anyhow::Result<()> {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
     }
     Ok(())
+}
+
+/// Panics print where they happened and nothing else: their messages can hold text of a request.
+pub(crate) fn keep_panics_short() {
+    std::panic::set_hook(Box::new(|panic| match panic.location() {
+        Some(place) => complain(format_args!("internal error at {place}; please report it")),
+        None => complain(format_args!("internal error; please report it")),
+    }));
 }

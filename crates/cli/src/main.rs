@@ -21,6 +21,7 @@ use crate::args::{Args, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    logging::keep_panics_short();
     match run(Args::parse().command) {
         Ok(code) => code,
         Err(error) => {
@@ -35,8 +36,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(args),
         Command::Validate(args) => validate::run(&args),
         Command::Config(args) => config::run(args),
-        Command::Eval(args) => eval::run(args),
-        Command::Chat(args) => chat::run(args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Chat(args) => chat::run(&args),
         Command::Model(args) => model::run(&args),
     }
 }

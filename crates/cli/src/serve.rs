@@ -140,7 +140,7 @@ async fn prepare(source: &Source) -> anyhow::Result<Option<(Arc<Snapshot>, Arc<d
                 tracing::warn!(at = line, path = %diagnostic.path, "accepted, not active: {}", diagnostic.message);
             }
             _ => {
-                tracing::warn!(at = line, path = %diagnostic.path, help = diagnostic.help, "{}", diagnostic.message)
+                tracing::warn!(at = line, path = %diagnostic.path, help = diagnostic.help, "{}", diagnostic.message);
             }
         }
     }
@@ -195,7 +195,7 @@ async fn wait_for_signal() {
                 return;
             }
             Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be watched; it will stop the process at once")
+                tracing::warn!(%error, "SIGTERM cannot be watched; it will stop the process at once");
             }
         }
     }

@@ -23,6 +23,14 @@ impl Failure {
     /// An event of a stream is longer than is kept.
     pub(crate) const EVENT_TOO_LONG: Self = Self::invalid("sent an event that is too long");
 
+    /// The backend does not accept the router's own credential.
+    pub(crate) const CREDENTIAL_REFUSED: Self = Self {
+        status: 502,
+        code: "upstream_unauthorized",
+        reason: "upstream_4xx",
+        what: "refused the router's credential",
+    };
+
     /// This process failed, not the backend.
     pub(crate) const INTERNAL: Self = Self {
         status: 500,

@@ -67,6 +67,11 @@ impl Pending {
                 Err(error) => self.fail(&error),
             };
         }
+        if status == StatusCode::UNAUTHORIZED && self.0.backend.has_credential {
+            // The router's own key was refused: nothing the client sent is at fault, and what the
+            // backend says about the key is not for the client.
+            return self.refuse(Failure::CREDENTIAL_REFUSED);
+        }
         if status.is_client_error() || status.is_server_error() {
             let body = body.collect(MAX_ERROR_BYTES).await.ok();
             return self.error(status, headers, body);

@@ -20,7 +20,6 @@ const BLOCKS: &[(&str, &str)] = &[
     ("global.services.authz.providers", "per-user provider credentials"),
     ("global.services.ratelimit", "rate limits"),
     ("global.stores.semantic_cache", "the semantic cache"),
-    ("global.stores.response_cache", "the semantic cache"),
     ("global.stores.memory", "memory"),
     ("global.stores.vector_store", "vector stores"),
     ("global.integrations.tools", "the tools database"),
@@ -29,7 +28,7 @@ const BLOCKS: &[(&str, &str)] = &[
     ("global.model_catalog.system", "router-owned classifiers"),
     ("global.model_catalog.external", "external classifiers"),
     ("global.model_catalog.kbs", "knowledge bases"),
-    ("global.modules", "classifier modules"),
+    ("global.model_catalog.modules", "classifier modules"),
 ];
 
 /// Reports every use in `document`.

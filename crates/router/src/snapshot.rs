@@ -167,9 +167,14 @@ impl Snapshot {
     }
 }
 
+/// The names that ask the router to choose: the explicit list if there is one, else `auto` and the router's own.
 fn auto_names(config: &Config) -> BTreeSet<String> {
     let router = &config.global.router;
-    ["auto", &router.auto_model_name].into_iter().map(|name| name.trim().to_owned()).collect()
+    let names: Vec<&str> = match &router.auto_model_names {
+        Some(listed) => listed.iter().map(String::as_str).collect(),
+        None => vec!["auto", &router.auto_model_name],
+    };
+    names.into_iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 /// Warns where requests can fall through: nothing matched, and no default model.

@@ -165,3 +165,15 @@ fn a_damaged_calibration_in_the_store_is_forgotten() {
     let scene = Scene::with_store(POLICY, Arc::new(store));
     assert_eq!(scene.router.calibration().samples(), 0);
 }
+
+#[test]
+fn a_list_of_auto_names_replaces_the_usual_ones() {
+    let scene =
+        Scene::new(&format!("{POLICY}global: {{router: {{auto_model_names: [pick, ' choose ']}}}}\n"));
+    for (name, routed) in [("pick", true), ("choose", true), ("auto", false)] {
+        let mut body = prompt("refactor");
+        body["model"] = name.into();
+        let is_routed = matches!(scene.route(&body, Identity::default()), Routed::Forward(_));
+        assert_eq!(is_routed, routed, "{name}");
+    }
+}

@@ -84,7 +84,7 @@ impl Compiler<'_> {
             })
             .collect();
         match rule.method {
-            KeywordMethod::Literal | KeywordMethod::Fuzzy => self.literals(rule, &mut keywords),
+            KeywordMethod::Literal | KeywordMethod::Fuzzy => self.literals(rule, path, &mut keywords),
             KeywordMethod::Regex => self.regexes(rule, path, &mut keywords),
             KeywordMethod::Bm25 => self.bm25(rule, path, &mut keywords),
             KeywordMethod::Ngram => self.ngrams(rule, path, &mut keywords),
@@ -108,9 +108,14 @@ impl Compiler<'_> {
         }
         for (index, keyword) in rule.keywords.iter().enumerate() {
             if keyword.trim().is_empty() {
-                self.diagnostics.error(
+                self.diagnostics.warning(
                     path.key("keywords").index(index),
-                    "the keyword is empty; it would be found in every text",
+                    match rule.method {
+                        KeywordMethod::Literal | KeywordMethod::Regex => {
+                            "the keyword is empty, so it is found in every text"
+                        }
+                        _ => "the keyword is empty, so it is never found",
+                    },
                 );
             }
         }
@@ -133,7 +138,19 @@ impl Compiler<'_> {
         }
     }
 
-    fn literals(&mut self, rule: &KeywordRule, keywords: &mut [Keyword]) {
+    fn literals(&mut self, rule: &KeywordRule, path: &Path, keywords: &mut [Keyword]) {
+        if rule.method == KeywordMethod::Literal
+            && keywords.iter().any(|keyword| keyword.text.trim().is_empty())
+        {
+            // Public policies write an empty keyword for "any text".
+            match self.patterns.add("", rule.case_sensitive, self.lexicon) {
+                Ok(pattern) => {
+                    let empty = keywords.iter_mut().filter(|keyword| keyword.text.trim().is_empty());
+                    empty.for_each(|keyword| keyword.pattern = Some(pattern));
+                }
+                Err(problem) => self.diagnostics.error(path.key("keywords"), problem),
+            }
+        }
         for keyword in keywords.iter_mut().filter(|keyword| !keyword.text.trim().is_empty()) {
             keyword.literal = Some(self.lexicon.term(Term::keyword(&keyword.text, rule.case_sensitive)));
         }

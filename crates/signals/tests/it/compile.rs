@@ -21,7 +21,7 @@ structure: []",
         [
             "routing.signals.keywords[1].name: the name `a` is taken by routing.signals.keywords[0]; names are unique within a family",
             "routing.signals.keywords[2].name: the name is empty; decisions refer to the rule by it",
-            "routing.signals.keywords[2].keywords[0]: the keyword is empty; it would be found in every text",
+            "routing.signals.keywords[2].keywords[0]: the keyword is empty, so it is found in every text",
             "routing.signals.context[1].name: the name `c` is taken by routing.signals.context[0]; names are unique within a family",
         ]
     );

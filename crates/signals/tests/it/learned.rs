@@ -45,7 +45,7 @@ fn every_rule_has_an_atom_and_is_unavailable() {
 }
 
 #[test]
-fn values_that_never_match_are_declared_and_left_alone() {
+fn raw_values_that_nobody_measured_are_unavailable_not_zero() {
     let policy = Policy::signals(EVERY_FAMILY);
     let found = policy.on("hello");
     for (family, name) in [
@@ -55,7 +55,7 @@ fn values_that_never_match_are_declared_and_left_alone() {
         (SignalFamily::Kb, "kb_metric:privacy_kb:best_matched_score"),
         (SignalFamily::Kb, "kb_metric:privacy_kb:private_vs_public"),
     ] {
-        assert!(!found.unavailable(family, name), "{family}:{name}");
+        assert!(found.unavailable(family, name), "{family}:{name}");
         assert_eq!(found.value(family, name), None);
     }
     assert_eq!(vsr_signals::kb_metric_name("My_KB", "Best_Score"), "kb_metric:my_kb:best_score");
@@ -127,7 +127,7 @@ domains: [{name: a, mmlu_categories: [math]}, {name: b, mmlu_categories: [Math]}
         "routing.signals.jailbreak[0].threshold: -1 is not between 0 and 1",
         "routing.signals.complexity[0].name: the name has a `:`",
         "routing.signals.complexity[1].name: the name is empty",
-        "routing.signals.domains[1].mmlu_categories[0]: the category `Math` belongs to the domain `a` already",
+        "routing.signals.domains[1].mmlu_categories[0]: the category `Math` is taken from the domain `a`",
     ] {
         assert!(problems.contains(expected), "{expected} is missing in\n{problems}");
     }
