@@ -13,6 +13,7 @@ use crate::ApiFailure;
 
 /// What is to be evaluated: a text, or messages.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EvalRequest {
     /// A single user prompt.
     #[serde(default)]
@@ -32,6 +33,9 @@ pub struct EvalRequest {
     /// The release's options: every signal is always evaluated and traced, so that they change nothing.
     #[serde(default)]
     pub options: Option<Value>,
+    /// The same, where some clients put it.
+    #[serde(default)]
+    pub evaluate_all_signals: Option<bool>,
 }
 
 /// Who is assumed to ask.

@@ -65,7 +65,8 @@ async fn read(call: &Call<'_>, headers: &HeaderMap, body: &mut Incoming) -> Resu
     let listener = call.listener();
     let deadline = call.received.checked_add(listener.request_timeout);
     let max_bytes = listener.max_body_bytes;
-    let body = body::read(body, max_bytes, deadline).await.map_err(|error| match error {
+    let stall_limit = listener.phase_limits.idle;
+    let body = body::read(body, max_bytes, deadline, stall_limit).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::new(
             "body_too_large",
             413,

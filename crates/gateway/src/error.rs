@@ -41,15 +41,6 @@ pub enum BindError {
         /// What is wrong and what is expected.
         problem: &'static str,
     },
-    /// The listener wants TLS.
-    #[error(
-        "`listeners[{index}].tls`: this version serves plain HTTP only, and does not serve a listener that asks for TLS \
-         without it; remove the block and end TLS in front of the router"
-    )]
-    Tls {
-        /// The position of the listener in the configuration.
-        index: usize,
-    },
     /// A thread or its runtime cannot be started.
     #[error("cannot start worker thread {index}: {reason}")]
     Worker {

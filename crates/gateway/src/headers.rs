@@ -72,8 +72,20 @@ fn is_private(name: &str) -> bool {
     }
 }
 
+/// Headers that prove who the client is to a provider, or say whose account is charged.
 fn is_credential(name: &HeaderName) -> bool {
-    *name == header::AUTHORIZATION || matches!(name.as_str(), "x-api-key" | "api-key")
+    *name == header::AUTHORIZATION
+        || matches!(
+            name.as_str(),
+            "x-api-key"
+                | "api-key"
+                | "anthropic-api-key"
+                | "x-goog-api-key"
+                | "x-goog-user-project"
+                | "x-amz-security-token"
+                | "openai-organization"
+                | "openai-project"
+        )
 }
 
 fn is_for_client(name: &str) -> bool {

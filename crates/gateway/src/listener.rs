@@ -35,9 +35,6 @@ impl Listener {
         listener: &vsr_config::Listener,
         config: &Config,
     ) -> Result<Self, BindError> {
-        if listener.tls.is_some() {
-            return Err(BindError::Tls { index });
-        }
         let limits = &listener.limits;
         Ok(Self {
             door: Door::new(index, listener, &config.global.services.authz.identity)?,

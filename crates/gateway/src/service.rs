@@ -124,6 +124,19 @@ fn admit(
     if version == Version::HTTP_11 && headers.get_all(header::HOST).iter().count() != 1 {
         return Err(Refusal::new("invalid_host", 400, "the request needs exactly one `host` header"));
     }
+    // Two ways to tell where the body ends are one too many: what stands in front may use the other.
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next()
+        && (codings.next().is_some()
+            || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+            || headers.contains_key(header::CONTENT_LENGTH))
+    {
+        return Err(Refusal::new(
+            "invalid_framing",
+            400,
+            "the body's framing is ambiguous; send it in one way",
+        ));
+    }
     if endpoint.is_open_to_all() {
         return Ok(Identity::default());
     }

@@ -49,6 +49,14 @@ impl Bounds {
         above && below
     }
 
+    /// Whether no number from `low` to `high` is within.
+    pub(crate) fn exclude(&self, low: f64, high: f64) -> bool {
+        let is_below =
+            self.lower.is_some_and(|bound| high < bound.at || high == bound.at && !bound.inclusive);
+        let is_above = self.upper.is_some_and(|bound| low > bound.at || low == bound.at && !bound.inclusive);
+        is_below || is_above
+    }
+
     /// How far `number` is from the nearest bound.
     pub(crate) fn distance(&self, number: f64) -> f64 {
         let ends = [self.lower, self.upper].into_iter().flatten();

@@ -195,6 +195,19 @@ fn timeouts(reliability: Option<&Reliability>, listener_timeout: Option<std::tim
     }
 }
 
+/// Headers that say how a request is framed and sent: no configuration can set them.
+const OWN_HEADERS: [&str; 9] = [
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "accept-encoding",
+    "expect",
+    "te",
+    "upgrade",
+];
+
 /// A backend reference with what it needs to be resolved.
 struct Source<'c> {
     provider: &'c ProviderModel,
@@ -224,6 +237,10 @@ impl Source<'_> {
         let (endpoint, chat_path) = self.address()?;
         let mut headers = Vec::new();
         for (name, value) in &reference.extra_headers {
+            if OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+                let message = format!("the router writes the `{name}` header itself");
+                return Err(SourceProblem("extra_headers", message));
+            }
             headers.push((header_name("extra_headers", name)?, header_value("extra_headers", value)?));
         }
         let credential = self.credential();

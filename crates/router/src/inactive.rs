@@ -54,13 +54,9 @@ fn is_kubernetes(config: &Config) -> bool {
 fn listeners(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {
     for index in 0..config.listeners.len() {
         let listener = Path::keys("listeners").index(index);
-        for (path, purpose) in [
-            (listener.key("tls"), "transport security of listeners"),
-            (listener.key("limits").key("max_streams"), "HTTP/2"),
-        ] {
-            if document.is_written(&path) {
-                diagnostics.not_active(path, purpose);
-            }
+        let path = listener.key("limits").key("max_streams");
+        if document.is_written(&path) {
+            diagnostics.not_active(path, "HTTP/2");
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod access_log;
 mod backends;
+mod check;
 mod exchange;
 mod explain;
 mod fast_response;

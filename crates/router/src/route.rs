@@ -323,9 +323,13 @@ fn choose<'s>(
                 .as_deref()
                 .or(snapshot.config().providers.defaults.default_reasoning_effort.as_deref())
                 .unwrap_or("medium");
-            let is_on = reference.use_reasoning == Some(true);
+            let is_on = reference.use_reasoning == Some(true) && model.reasoning.is_some();
             let reasoning = ReasoningChoice {
-                mode: if is_on { ReasoningMode::On } else { ReasoningMode::Off },
+                mode: match (&model.reasoning, is_on) {
+                    (None, _) => ReasoningMode::Untouched,
+                    (Some(_), true) => ReasoningMode::On,
+                    (Some(_), false) => ReasoningMode::Off,
+                },
                 effort: is_on.then(|| effort.into()),
             };
             let choice = Choice {

@@ -11,7 +11,7 @@ use vsr_config::{Config, Document, Expanded, Listener};
 use vsr_policy::Policy;
 use vsr_selection::Selection;
 use vsr_signals::SignalSet;
-use vsr_types::{Atom, AtomTable, Diagnostics, Evidence, FamilySet, ModelName, Path};
+use vsr_types::{Atom, AtomTable, Diagnostics, Evidence, FamilySet, ModelName};
 
 use crate::{Model, Models, fast_response::FastResponse, inactive};
 
@@ -46,7 +46,7 @@ pub fn compile(document: &mut Document, variables: &dyn Fn(&str) -> Option<Strin
     let families = policy.used_families();
     let auto_names = auto_names(&config);
     inactive::report(document, &config, &mut diagnostics);
-    check_fallback(&config, &mut diagnostics);
+    crate::check::report(&config, &models, &mut diagnostics);
     document.report(diagnostics);
     if document.has_errors() {
         return None;
@@ -145,16 +145,25 @@ impl Snapshot {
             .any(|reference| reference.lora_name.as_deref().unwrap_or(&reference.model) == model.as_str())
     }
 
-    /// Whether the caller's roles permit the model: it is the default, or no decision lists it, or
-    /// some decision that lists it does not fail on its `authz` conditions alone.
+    /// Whether the caller's roles permit the model: it is the default, or no decision is about it, or
+    /// some decision about it does not fail on its `authz` conditions alone. A card or adapter that
+    /// no decision lists itself is judged by the decisions that list its card or other adapters.
     pub(crate) fn permits(&self, model: &Model, evidence: &Evidence) -> bool {
         if self.default_model().is_some_and(|default| default.name == model.name) {
             return true;
         }
-        let mut listing = (0..self.config.routing.decisions.len())
-            .filter(|index| self.lists(*index, &model.name))
-            .peekable();
-        listing.peek().is_none() || listing.any(|index| self.policy.permits(index, evidence, &self.atoms))
+        let decisions = 0..self.config.routing.decisions.len();
+        let mut about: Vec<usize> =
+            decisions.clone().filter(|index| self.lists(*index, &model.name)).collect();
+        if about.is_empty() {
+            about = decisions.filter(|index| self.lists_card(*index, &model.card)).collect();
+        }
+        about.is_empty() || about.into_iter().any(|index| self.policy.permits(index, evidence, &self.atoms))
+    }
+
+    fn lists_card(&self, decision: usize, card: &ModelName) -> bool {
+        let references = &self.config.routing.decisions[decision].model_refs;
+        references.iter().any(|reference| reference.model == card.as_str())
     }
 
     /// The counters of every atom, looked up once with `find`.
@@ -175,17 +184,4 @@ fn auto_names(config: &Config) -> BTreeSet<String> {
         None => vec!["auto", &router.auto_model_name],
     };
     names.into_iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
-}
-
-/// Warns where requests can fall through: nothing matched, and no default model.
-fn check_fallback(config: &Config, diagnostics: &mut Diagnostics) {
-    let has_catch_all = config.routing.decisions.iter().any(|decision| {
-        decision.rules.as_ref().is_none_or(|rules| rules.kind.is_none() && rules.conditions.is_empty())
-    });
-    if config.providers.defaults.default_model.is_none() && !has_catch_all {
-        diagnostics.warning(
-            Path::keys("providers.defaults.default_model"),
-            "no default model and no decision that always matches; requests that match nothing are answered with 503",
-        );
-    }
 }

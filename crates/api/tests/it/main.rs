@@ -107,16 +107,17 @@ fn metrics_are_in_the_text_format_under_the_releases_names() {
 
 #[test]
 fn an_address_that_others_can_reach_needs_a_token() {
-    assert!(matches!(bind_error("address: 0.0.0.0"), StartError::Unprotected { .. }));
-    assert!(matches!(bind_error("address: nowhere"), StartError::Address { .. }));
-    assert!(matches!(bind_error("token_env: UNSET"), StartError::Token(_)));
-    assert!(matches!(bind_error("token_file: /does/not/exist"), StartError::Token(_)));
+    let at = |address: &str| bind_error("", |config| config.global.services.api.address.0 = address.into());
+    assert!(matches!(at("0.0.0.0"), StartError::Unprotected { .. }));
+    assert!(matches!(at("nowhere"), StartError::Address { .. }));
+    assert!(matches!(bind_error("token_env: UNSET", |_| {}), StartError::Token(_)));
+    assert!(matches!(bind_error("token_file: /does/not/exist", |_| {}), StartError::Token(_)));
 }
 
 #[test]
 fn a_busy_port_names_the_key_to_change() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port();
-    let error = bind_error(&format!("port: {port}")).to_string();
+    let error = bind_error(&format!("port: {port}"), |_| {}).to_string();
     assert!(error.contains("global.services.api.port") && error.contains(&port.to_string()), "{error}");
 }

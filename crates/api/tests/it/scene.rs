@@ -4,7 +4,7 @@ use std::{sync::Arc, thread::JoinHandle};
 
 use tokio::sync::oneshot;
 use vsr_api::{Management, StartError};
-use vsr_config::Document;
+use vsr_config::{Config, Document};
 use vsr_gateway::Status;
 use vsr_router::{Metrics, Router, RouterParts, Snapshot};
 use vsr_store::MemoryStore;
@@ -51,12 +51,14 @@ fn router(snapshot: &Arc<Snapshot>) -> Arc<Router> {
     Router::new(Arc::clone(snapshot), parts)
 }
 
-/// Why the surfaces cannot start with these lines under `global.services.api`.
-pub(crate) fn bind_error(api: &str) -> StartError {
+/// Why the surfaces cannot start with these lines under `global.services.api`, changed by `change`.
+pub(crate) fn bind_error(api: &str, change: impl FnOnce(&mut Config)) -> StartError {
     let snapshot = snapshot(api);
+    let mut config = Config::clone(snapshot.config());
+    change(&mut config);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        match Management::bind(router(&snapshot), Arc::default(), snapshot.config(), &|_| None).await {
+        match Management::bind(router(&snapshot), Arc::default(), &config, &|_| None).await {
             Ok(_) => panic!("it started"),
             Err(error) => error,
         }

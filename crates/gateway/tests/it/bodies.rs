@@ -159,3 +159,29 @@ fn a_body_that_does_not_arrive_in_time_is_408() {
     assert_eq!(response.json()["error"]["type"], "timeout_error");
     assert_eq!(response.header("connection"), Some("close"));
 }
+
+#[test]
+fn a_body_framed_in_two_ways_is_refused_and_its_connection_closed() {
+    let (backend, scene) = scene("");
+    for framing in
+        ["transfer-encoding: chunked, chunked", "transfer-encoding: chunked\r\ntransfer-encoding: chunked"]
+    {
+        let mut client = scene.connect();
+        client.send(
+            format!("POST {CHAT_PATH} HTTP/1.1\r\nhost: localhost\r\n{framing}\r\n\r\n0\r\n\r\n").as_bytes(),
+        );
+        let answer = client.read_response();
+        assert_eq!(answer.status(), 400, "{framing}: {}", answer.text());
+    }
+    assert!(backend.requests().is_empty());
+}
+
+#[test]
+fn a_body_that_stops_arriving_is_given_up() {
+    let (_backend, scene) = scene("limits: {idle_timeout: 200ms}");
+    let mut client = scene.connect();
+    client.send(
+        format!("POST {CHAT_PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n{{").as_bytes(),
+    );
+    assert_eq!(client.read_response().status(), 408);
+}

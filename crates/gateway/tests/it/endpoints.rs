@@ -148,13 +148,6 @@ fn an_address_of_another_machine_is_an_error_that_names_the_key_to_change() {
 }
 
 #[test]
-fn a_listener_that_asks_for_tls_is_not_served_without_it() {
-    let setting = Setting::listener("tls: {cert_file: a.pem, key_file: b.pem}");
-    let message = refusal_to_bind(&setting.yaml(1)).to_string();
-    assert!(message.contains("`listeners[0].tls`"), "{message}");
-}
-
-#[test]
 fn a_second_gateway_on_the_same_port_is_refused() {
     let (backend, scene) = scene();
     let yaml = Setting::default().yaml(backend.port()).replace("port: 0", &format!("port: {}", scene.port()));

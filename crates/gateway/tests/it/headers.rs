@@ -78,6 +78,8 @@ fn a_backends_own_credential_replaces_the_clients() {
         ("authorization", "Bearer clients"),
         ("x-api-key", "clients"),
         ("api-key", "clients"),
+        ("x-goog-api-key", "clients"),
+        ("openai-organization", "clients"),
         ("x-team", "red"),
         ("connection", "authorization, x-team"),
     ];
@@ -86,6 +88,7 @@ fn a_backends_own_credential_replaces_the_clients() {
     let sent = &backend.requests()[0];
     assert_eq!(sent.header("authorization"), Some("Bearer routers-own"));
     assert_eq!((sent.header("x-api-key"), sent.header("api-key")), (None, None));
+    assert_eq!((sent.header("x-goog-api-key"), sent.header("openai-organization")), (None, None));
     assert_eq!(sent.header("x-team"), Some("blue"));
     assert_eq!(sent.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-team")).count(), 1);
 }

@@ -11,6 +11,7 @@ use vsr_types::{
     UnavailableReason,
 };
 
+use super::score::Value;
 use crate::{
     bounds::{self, Bounds},
     references::References,
@@ -64,29 +65,33 @@ impl Mapping {
         self.outputs.iter().map(|(id, _)| *id)
     }
 
-    /// Emits the outputs of `score`.
-    pub(crate) fn apply(&self, score: f64, evidence: &mut Evidence) -> MappingValue {
+    /// Emits the outputs that hold for all that `score` can be. Where it depends on unavailable
+    /// evidence whether one holds, the output is unavailable too.
+    pub(crate) fn apply(&self, score: Value, evidence: &mut Evidence) -> MappingValue {
         let mut emitted = Vec::new();
+        let mut may_emit = true;
+        let mut is_first_known = true;
         for (id, bounds) in &self.outputs {
-            evidence.set_value(*id, score);
-            let is_open = self.is_multi_emit || emitted.is_empty();
-            if is_open && bounds.hold(score) {
-                let confidence = 1.0 / (1.0 + (-self.slope * bounds.distance(score)).exp());
+            if score.reason.is_none() {
+                evidence.set_value(*id, score.estimate);
+            }
+            let holds = bounds.hold(score.low) && bounds.hold(score.high);
+            let is_excluded = !may_emit || bounds.exclude(score.low, score.high);
+            if is_excluded {
+                evidence.set_not_matched(*id);
+            } else if holds && is_first_known {
+                let distance = bounds.distance(score.low).min(bounds.distance(score.high));
+                let confidence = 1.0 / (1.0 + (-self.slope * distance).exp());
                 evidence.set_matched(*id, confidence);
                 emitted.push((*id, confidence));
+                may_emit = self.is_multi_emit;
             } else {
-                evidence.set_not_matched(*id);
+                let reason = score.reason.unwrap_or(UnavailableReason::Failed);
+                evidence.set_unavailable(*id, reason, OnError::Unavailable);
+                is_first_known = self.is_multi_emit;
             }
         }
         MappingValue { mapping: self.name.clone(), outputs: emitted }
-    }
-
-    /// Leaves all outputs undecided.
-    pub(crate) fn withhold(&self, reason: UnavailableReason, evidence: &mut Evidence) -> MappingValue {
-        for id in self.atoms() {
-            evidence.set_unavailable(id, reason, OnError::Unavailable);
-        }
-        MappingValue { mapping: self.name.clone(), outputs: Vec::new() }
     }
 }
 

@@ -44,8 +44,35 @@ pub(crate) enum Source {
     Never { miss: f64 },
 }
 
-/// The value of a score, or why there is none.
-pub(crate) type Value = Result<f64, UnavailableReason>;
+/// What is known of a number: exactly what it is, or between which ends it lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Value {
+    /// The number with unavailable evidence counted as a miss.
+    pub(crate) estimate: f64,
+    /// The least it can be, whatever the unavailable evidence would say.
+    pub(crate) low: f64,
+    /// The most it can be.
+    pub(crate) high: f64,
+    /// Why it is not known exactly.
+    pub(crate) reason: Option<UnavailableReason>,
+}
+
+// === impl Value
+
+impl Value {
+    fn exact(number: f64) -> Self {
+        Self { estimate: number, low: number, high: number, reason: None }
+    }
+
+    /// This number times `weight`.
+    fn weighted(self, weight: f64) -> Self {
+        if weight == 0.0 {
+            return Self { reason: self.reason, ..Self::exact(0.0) };
+        }
+        let (one, other) = (weight * self.low, weight * self.high);
+        Self { estimate: weight * self.estimate, low: one.min(other), high: one.max(other), ..self }
+    }
+}
 
 // === impl Score
 
@@ -58,29 +85,23 @@ impl Score {
         before: &[Value],
         trace: &mut ProjectionTrace,
     ) -> Value {
-        let mut value = 0.0;
+        let mut value = Value::exact(0.0);
         let mut contributions = Vec::with_capacity(self.inputs.len());
         for input in &self.inputs {
-            let found = input.source.read(evidence, reading, before);
-            value += input.weight * found.unwrap_or_else(|| input.source.miss());
-            contributions.push(found.map(|number| input.weight * number));
+            let found = input.source.read(evidence, reading, before).weighted(input.weight);
+            contributions.push(found.reason.is_none().then_some(found.estimate));
+            value.estimate += found.estimate;
+            value.low += found.low;
+            value.high += found.high;
+            value.reason = value.reason.or(found.reason);
         }
-        let is_known = contributions.iter().any(Option::is_some);
-        trace.scores.push(ScoreValue { score: self.name.clone(), value, contributions });
-        let outcome = if is_known { Ok(value) } else { Err(self.missing_reason(evidence, before)) };
-        trace.mappings.extend(self.mappings.iter().map(|mapping| match outcome {
-            Ok(value) => mapping.apply(value, evidence),
-            Err(reason) => mapping.withhold(reason, evidence),
-        }));
-        outcome
-    }
-
-    fn missing_reason(&self, evidence: &Evidence, before: &[Value]) -> UnavailableReason {
-        let reasons = self.inputs.iter().filter_map(|input| match input.source {
-            Source::Score(position) => before.get(position).and_then(|value| value.err()),
-            _ => evidence.reason(input.source.atom()?),
-        });
-        reasons.into_iter().next().unwrap_or(UnavailableReason::Failed)
+        if reading.v0_3 && contributions.iter().any(Option::is_some) {
+            // The release took what it had not evaluated for a miss.
+            value = Value::exact(value.estimate);
+        }
+        trace.scores.push(ScoreValue { score: self.name.clone(), value: value.estimate, contributions });
+        trace.mappings.extend(self.mappings.iter().map(|mapping| mapping.apply(value, evidence)));
+        value
     }
 }
 
@@ -95,27 +116,27 @@ impl Source {
         }
     }
 
-    /// Its value; `None` if the evidence is unavailable.
-    fn read(&self, evidence: &Evidence, reading: Reading, before: &[Value]) -> Option<f64> {
-        if self.atom().is_some_and(|id| evidence.is_unavailable(id)) {
-            return None;
+    /// Its value; where the evidence is unavailable, all that it could be.
+    fn read(&self, evidence: &Evidence, reading: Reading, before: &[Value]) -> Value {
+        if let Some(id) = self.atom().filter(|id| evidence.is_unavailable(*id)) {
+            let (estimate, low, high) = match *self {
+                Source::Binary { matched, miss, .. } => (miss, miss.min(matched), miss.max(matched)),
+                Source::Value(_) => (0.0, f64::NEG_INFINITY, f64::INFINITY),
+                Source::Confidence(_) | Source::Score(_) | Source::Never { .. } => (0.0, 0.0, 1.0),
+            };
+            let reason = Some(evidence.reason(id).unwrap_or(UnavailableReason::Failed));
+            return Value { estimate, low, high, reason };
         }
-        Some(match *self {
+        Value::exact(match *self {
             Source::Binary { atom, matched, .. } if evidence.is_matched(atom) => matched,
             Source::Binary { miss, .. } | Source::Never { miss } => miss,
             Source::Confidence(atom) if evidence.is_matched(atom) => reading.confidence(evidence, atom),
             Source::Confidence(_) => 0.0,
             Source::Value(atom) => evidence.value(atom).unwrap_or(0.0),
-            Source::Score(position) => return before.get(position).and_then(|value| value.ok()),
+            Source::Score(position) => {
+                return before.get(position).copied().unwrap_or(Value::exact(0.0));
+            }
         })
-    }
-
-    /// What counts when the evidence is unavailable.
-    fn miss(&self) -> f64 {
-        match self {
-            Source::Binary { miss, .. } | Source::Never { miss } => *miss,
-            Source::Confidence(_) | Source::Value(_) | Source::Score(_) => 0.0,
-        }
     }
 }
 

@@ -136,6 +136,21 @@ fn outputs_are_unavailable_when_all_inputs_are() {
     assert_eq!(partly.outcome(), Matched(0.0));
 }
 
+#[test]
+fn a_band_is_emitted_only_if_it_holds_whatever_the_unavailable_evidence_would_say() {
+    // a is worth 0.6: with b alone the score is 0.2, with both it is 0.8.
+    let mut case = Case::new(ATOMS, BANDS).unavailable("keyword:a").matched("keyword:b", 1.0);
+    case.project();
+    for undecided in ["projection:low", "projection:mid", "projection:top", "projection:much"] {
+        assert!(case.is_unavailable(undecided), "{undecided}");
+    }
+    assert_eq!(case.confidence("projection:some"), Some(sigmoid(2.0, 0.2)), "above 0 in any case");
+    let old = format!("{BANDS}global: {{router: {{compatibility: v0.3}}}}");
+    let mut case = Case::new(ATOMS, &old).unavailable("keyword:a").matched("keyword:b", 1.0);
+    case.project();
+    assert_eq!(case.confidence("projection:low"), Some(sigmoid(12.0, 0.5 - 0.2)), "a miss, as it was");
+}
+
 const CHAIN: &str = "
 routing:
   projections:

@@ -75,3 +75,21 @@ fn an_address_that_cannot_be_called_is_an_error_with_its_place() {
     let problems = compile(&policy(r#"{base_url: "ftp://h/v1"}"#)).err().unwrap();
     assert!(problems.iter().any(|problem| problem.contains("backend_refs[0].base_url")), "{problems:?}");
 }
+
+#[test]
+fn what_could_not_be_served_or_would_do_nothing_is_told() {
+    for (text, path) in [
+        ("listeners: [{address: nonsense}]", "listeners[0].address"),
+        ("listeners: [{tls: {cert_file: a, key_file: b}}]", "listeners[0].tls"),
+        ("global: {services: {api: {address: 0.0.0.0}}}", "global.services.api.address"),
+        (
+            "global: {services: {observability: {metrics: {address: '::'}}}}",
+            "global.services.observability.metrics.address",
+        ),
+    ] {
+        let problems = compile(&format!("routing: {{}}\n{text}\n")).err().unwrap();
+        assert!(problems.iter().any(|problem| problem.contains(path)), "{text}: {problems:?}");
+    }
+    let problems = compile(&policy(r#"{endpoint: "h:1", extra_headers: {Host: other}}"#)).err().unwrap();
+    assert!(problems.iter().any(|problem| problem.contains("extra_headers")), "{problems:?}");
+}

@@ -75,3 +75,13 @@ fn the_switch_limits_naming_to_listed_models_or_forbids_it() {
     assert_eq!(scene.refused(&named("small"), user("ann", &["staff"])).0, 403);
     assert_eq!(scene.sent(&named("auto"), user("ann", &["staff"])).model, "small");
 }
+
+#[test]
+fn an_adapter_is_reserved_with_its_card_and_a_card_with_its_adapter() {
+    let text = policy("allow").replace("{name: premium}", "{name: premium, loras: [{name: premium-law}]}");
+    let scene = Scene::new(&text);
+    assert_eq!(scene.refused(&named("premium-law"), user("eve", &[])).0, 403);
+    assert_eq!(scene.sent(&named("premium-law"), user("ann", &["staff"])).model, "premium-law");
+    let scene = Scene::new(&text.replace("{model: premium}", "{model: premium, lora_name: premium-law}"));
+    assert_eq!(scene.refused(&named("premium"), user("eve", &[])).0, 403);
+}

@@ -1,0 +1,104 @@
+//! What only the whole can check: whether the process could serve the configuration, and routes without effect.
+
+use std::net::IpAddr;
+
+use vsr_config::Config;
+use vsr_types::{Diagnostic, Diagnostics, Path};
+
+use crate::Models;
+
+/// Reports everything found.
+pub(crate) fn report(config: &Config, models: &Models, diagnostics: &mut Diagnostics) {
+    listeners(config, diagnostics);
+    management(config, diagnostics);
+    fallback(config, diagnostics);
+    model_refs(config, models, diagnostics);
+}
+
+/// The address if it is one; `localhost` is.
+fn address(written: &str) -> Option<IpAddr> {
+    let bare = written.trim().trim_start_matches('[').trim_end_matches(']');
+    if bare.eq_ignore_ascii_case("localhost") {
+        Some(IpAddr::from([127, 0, 0, 1]))
+    } else {
+        bare.parse().ok()
+    }
+}
+
+fn listeners(config: &Config, diagnostics: &mut Diagnostics) {
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let path = Path::keys("listeners").index(index);
+        if address(&listener.address).is_none() {
+            let message = format!("`{}` is no address to listen on", &*listener.address);
+            diagnostics.push(
+                Diagnostic::error(path.key("address"), message).help("write an IP address, or localhost"),
+            );
+        }
+        if listener.tls.is_some() {
+            let message = "transport security of listeners is not part of this version, and serving without it would not be what this asks for";
+            diagnostics.push(
+                Diagnostic::error(path.key("tls"), message)
+                    .help("remove it, and let a proxy in front end TLS"),
+            );
+        }
+    }
+}
+
+/// Addresses that others can reach need a token.
+fn management(config: &Config, diagnostics: &mut Diagnostics) {
+    let services = &config.global.services;
+    let has_token = services.api.token_file.is_some() || services.api.token_env.is_some();
+    let metrics = &services.observability.metrics;
+    let surfaces = [
+        ("global.services.api.address", &services.api.address, true),
+        ("global.services.observability.metrics.address", &metrics.address, metrics.enabled),
+    ];
+    for (key, written, is_on) in surfaces {
+        let path = Path::keys(key);
+        match address(written) {
+            None => diagnostics.error(path, format!("`{}` is no address to listen on", &**written)),
+            Some(ip) if is_on && !ip.is_loopback() && !has_token => diagnostics.push(
+                Diagnostic::error(
+                    path,
+                    format!("{ip} can be reached from other machines and no token protects it"),
+                )
+                .help("set `global.services.api.token_file` or `token_env`, or use 127.0.0.1"),
+            ),
+            Some(_) => {}
+        }
+    }
+}
+
+/// Requests can fall through: nothing matched, and no default model.
+fn fallback(config: &Config, diagnostics: &mut Diagnostics) {
+    let has_catch_all = config.routing.decisions.iter().any(|decision| {
+        decision.rules.as_ref().is_none_or(|rules| rules.kind.is_none() && rules.conditions.is_empty())
+    });
+    if config.providers.defaults.default_model.is_none() && !has_catch_all {
+        diagnostics.warning(
+            Path::keys("providers.defaults.default_model"),
+            "no default model and no decision that always matches; requests that match nothing are answered with 503",
+        );
+    }
+}
+
+/// Settings of candidates that change nothing.
+fn model_refs(config: &Config, models: &Models, diagnostics: &mut Diagnostics) {
+    for (index, decision) in config.routing.decisions.iter().enumerate() {
+        let path = Path::keys("routing.decisions").index(index).key("modelRefs");
+        for (position, reference) in decision.model_refs.iter().enumerate() {
+            let path = path.index(position);
+            if reference.weight.is_some() {
+                diagnostics.not_active(path.key("weight"), "weights of candidates");
+            }
+            let has_family = models.find(&reference.model).is_none_or(|model| model.reasoning.is_some());
+            if reference.use_reasoning == Some(true) && !has_family {
+                let message = format!(
+                    "model `{}` has no `reasoning_family`, so requests to it stay as clients write them",
+                    reference.model
+                );
+                diagnostics.warning(path.key("use_reasoning"), message);
+            }
+        }
+    }
+}
