@@ -13,7 +13,7 @@ use crate::{
     args::EvalArgs,
     chat::post_json,
     demo,
-    load::{print, require, variable},
+    load::{print, printable, require, variable},
 };
 
 pub(crate) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
@@ -105,13 +105,14 @@ fn ask(args: &EvalArgs, request: &Value) -> anyhow::Result<Value> {
 
 /// The explanation for people.
 fn render(explanation: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let text = |value: &Value| printable(value.as_str().unwrap_or("-"));
     let mut out = String::new();
     let result = &explanation["decision_result"];
     let decision = match result["decision_name"].as_str() {
         Some("") | None => "none matched".to_owned(),
         Some(name) => {
-            format!("{name} (confidence {:.4}, {})", number(&result["confidence"]), text(&result["won_by"]))
+            let (confidence, won_by) = (number(&result["confidence"]), text(&result["won_by"]));
+            format!("{} (confidence {confidence:.4}, {won_by})", printable(name))
         }
     };
     let model = &explanation["model"];
@@ -189,7 +190,7 @@ fn render_node(node: &Value, depth: usize, out: &mut String) {
         .flatten()
         .filter(|(_, value)| !value.is_array() && !value.is_object() && !value.is_null())
         .map(|(key, value)| match value {
-            Value::String(text) => format!("{key}={text}"),
+            Value::String(text) => format!("{key}={}", printable(text)),
             other => format!("{key}={other}"),
         })
         .collect();

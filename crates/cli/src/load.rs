@@ -1,6 +1,11 @@
 //! Reading configurations and telling people what is wrong with them.
 
-use std::{fmt, io::Write, path::Path, sync::Arc};
+use std::{
+    fmt,
+    io::{ErrorKind, Write},
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::Context;
 use vsr_config::Document;
@@ -35,13 +40,19 @@ pub(crate) fn complain(line: fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Writes to standard output.
+/// Writes to standard output. A reader that has seen enough, such as `head`, is no error.
 ///
 /// # Errors
-/// If standard output is closed.
+/// If standard output cannot be written.
 pub(crate) fn print(text: fmt::Arguments<'_>) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_fmt(text)?;
-    out.flush()?;
-    Ok(())
+    match out.write_fmt(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+/// The text without control characters, so that no name can forge lines or move the cursor.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -241,7 +241,8 @@ impl Source<'_> {
                 let message = format!("the router writes the `{name}` header itself");
                 return Err(SourceProblem("extra_headers", message));
             }
-            headers.push((header_name("extra_headers", name)?, header_value("extra_headers", value)?));
+            headers
+                .push((header_name("extra_headers", name)?, header_value("extra_headers", value.expose())?));
         }
         let credential = self.credential();
         if let Some(key) = &credential {

@@ -117,7 +117,8 @@ pub fn server_timing(trace: &RouteTrace) -> String {
         if !time.is_zero() {
             let separator = if value.is_empty() { "" } else { ", " };
             // Writing to a String cannot fail.
-            let _ = write!(value, "{separator}{};dur={:.3}", stage.as_str(), time.as_secs_f64() * 1e3);
+            let micros = time.as_micros();
+            let _ = write!(value, "{separator}{};dur={}.{:03}", stage.as_str(), micros / 1000, micros % 1000);
         }
     }
     value

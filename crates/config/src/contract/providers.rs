@@ -77,7 +77,7 @@ contract! {
         /// The word before the key.
         auth_prefix: Option<String> = None,
         /// Headers added to every request.
-        extra_headers: BTreeMap<String, Expanded> = BTreeMap::new(),
+        extra_headers: BTreeMap<String, Secret> = BTreeMap::new(),
         /// The provider's API version.
         api_version: Option<String> = None,
         /// The path of chat completions, used as it is.

@@ -58,6 +58,10 @@ pub(super) fn plain_latin(word: &str) -> Cow<'_, str> {
     }
     let mut plain = String::with_capacity(word.len());
     for c in word.chars() {
+        if c.is_ascii() {
+            plain.push(c);
+            continue;
+        }
         match PLAIN_LETTERS.iter().find(|(letters, _)| letters.contains(c)) {
             Some((_, letter)) => plain.push_str(letter),
             None if matches!(c as u32, 0x300..=0x36F) => {}
