@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use vsr_config::Config;
+use vsr_config::{Config, ProviderKind};
 use vsr_types::{Diagnostic, Diagnostics, Path};
 
 use crate::Models;
@@ -13,6 +13,7 @@ pub(crate) fn report(config: &Config, models: &Models, diagnostics: &mut Diagnos
     management(config, diagnostics);
     fallback(config, diagnostics);
     model_refs(config, models, diagnostics);
+    backend_refs(config, diagnostics);
 }
 
 /// The address if it is one; `localhost` is.
@@ -98,6 +99,27 @@ fn model_refs(config: &Config, models: &Models, diagnostics: &mut Diagnostics) {
                     reference.model
                 );
                 diagnostics.warning(path.key("use_reasoning"), message);
+            }
+        }
+    }
+}
+
+/// Settings of backends that change nothing.
+fn backend_refs(config: &Config, diagnostics: &mut Diagnostics) {
+    for (index, model) in config.providers.models.iter().enumerate() {
+        let path = Path::keys("providers.models").index(index).key("backend_refs");
+        for (position, reference) in model.backend_refs.iter().enumerate() {
+            let path = path.index(position);
+            if reference.api_version.is_some() && reference.provider != Some(ProviderKind::AzureOpenAi) {
+                let message = "`api_version` has no effect without `provider: azure-openai`";
+                diagnostics.warning(path.key("api_version"), message);
+            }
+            if let Some(kind) = &reference.kind
+                && !model.external_model_ids.contains_key(kind)
+            {
+                let message =
+                    format!("`type: {kind}` has no effect: no key of `external_model_ids` is called that");
+                diagnostics.warning(path.key("type"), message);
             }
         }
     }

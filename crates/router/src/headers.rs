@@ -110,7 +110,7 @@ fn matched(trace: &RouteTrace, text: &mut impl FnMut(HeaderName, &str)) {
 }
 
 /// The value of `Server-Timing`: every stage in milliseconds.
-pub fn server_timing(trace: &RouteTrace) -> String {
+fn server_timing(trace: &RouteTrace) -> String {
     let mut value = String::with_capacity(160);
     for stage in Stage::ALL {
         let time = trace.stages.get(stage);

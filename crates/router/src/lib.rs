@@ -22,7 +22,7 @@ mod snapshot;
 pub use backends::{Backend, Model, Models};
 pub use exchange::Exchange;
 pub use explain::Explanation;
-pub use headers::{response_headers, server_timing};
+pub use headers::response_headers;
 pub use metrics::Metrics;
 pub use route::{Forward, Refusal, RouteInput, Routed, Shortcut};
 pub use router::{Router, RouterParts};
