@@ -17,6 +17,7 @@
 mod bm25;
 mod compile;
 mod fuzzy;
+mod memo;
 mod ngram;
 mod terms;
 
@@ -28,12 +29,14 @@ use vsr_types::{AtomId, Evidence};
 use self::{
     bm25::Bm25Index,
     fuzzy::{FuzzyHit, FuzzyIndex},
+    memo::MemoOwner,
     ngram::{NgramHit, NgramIndex},
 };
 use crate::{
     lexicon::Slot,
     pattern::{PatternId, Patterns},
     text::TextIndex,
+    words::Words,
 };
 
 pub(crate) use compile::compile;
@@ -44,6 +47,7 @@ const MAX_NOTES: usize = 8;
 /// Every keyword rule.
 #[derive(Debug)]
 pub(crate) struct KeywordFamily {
+    memo: MemoOwner,
     rules: Vec<Rule>,
     fuzzy: FuzzyIndex,
     bm25: Bm25Index,
@@ -72,6 +76,7 @@ struct Keyword {
 }
 
 /// What the methods that look at single words found, for all rules at once.
+#[derive(Default)]
 struct NearHits {
     fuzzy: Vec<Option<FuzzyHit>>,
     bm25: Vec<f64>,
@@ -101,21 +106,34 @@ impl KeywordFamily {
     }
 
     fn near_hits(&self, text: &TextIndex<'_>) -> NearHits {
-        let by_ngram = |index: &NgramIndex| match index.case_sensitive {
-            true => index.find(text.exact_words(), text.text()),
-            false => index.find(text.words(), text.folded()),
+        if self.fuzzy.is_empty() && self.bm25.is_empty() && self.ngrams.is_empty() {
+            return NearHits::default();
+        }
+        let (written, folded) = (text.text(), text.folded());
+        let words = self.words_of(folded);
+        let exact = self.ngrams.iter().any(|index| index.case_sensitive).then(|| Words::of(written));
+        let by_ngram = |index: &NgramIndex| match &exact {
+            Some(exact) if index.case_sensitive => index.find(exact, written),
+            _ => index.find(&words, folded),
         };
         NearHits {
-            fuzzy: match self.fuzzy.is_empty() {
-                true => Vec::new(),
-                false => self.fuzzy.find(text.words(), text.folded()),
-            },
-            bm25: match self.bm25.is_empty() {
-                true => Vec::new(),
-                false => self.bm25.score(text.words(), text.folded()),
-            },
+            fuzzy: self.fuzzy.find(&words, folded),
+            bm25: self.bm25.score(&words, folded),
             ngrams: self.ngrams.iter().map(by_ngram).collect(),
         }
+    }
+
+    /// The words of a case-folded text, where those that are near no keyword are left out.
+    fn words_of(&self, folded: &str) -> Words {
+        let indices = || self.ngrams.iter().filter(|index| !index.case_sensitive);
+        let mut searches = None;
+        let is_near = |word: &str| {
+            let searches = searches.get_or_insert_with(|| indices().map(NgramIndex::search).collect::<Vec<_>>());
+            !(self.bm25.is_far(word)
+                && self.fuzzy.is_far(word)
+                && searches.iter_mut().all(|search| search.is_far(word)))
+        };
+        memo::with_memo(self.memo, is_near, |is_near| Words::wanted(folded, is_near))
     }
 }
 

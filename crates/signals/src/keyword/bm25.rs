@@ -110,6 +110,11 @@ impl Bm25Index {
         self.documents == 0
     }
 
+    /// Whether no document has the word.
+    pub(crate) fn is_far(&self, word: &str) -> bool {
+        self.find(word).is_none()
+    }
+
     /// The score of every document.
     pub(crate) fn score(&self, words: &Words, text: &str) -> Vec<f64> {
         let mut scores = vec![0.0; self.documents];
