@@ -63,10 +63,7 @@ impl Memo {
         if word.len() > MEMO_BYTES {
             return judge(word);
         }
-        let mut bytes = [0; MEMO_BYTES + 1];
-        bytes[..word.len()].copy_from_slice(word.as_bytes());
-        bytes[MEMO_BYTES] = word.len() as u8;
-        let far = u128::from_le_bytes(bytes);
+        let far = pack(word.as_bytes());
         let near = far | u128::from(NEAR) << (8 * MEMO_BYTES);
         let slot = &mut self.slots[slot_of(far)];
         if *slot == far || *slot == near {
@@ -76,6 +73,21 @@ impl Memo {
         *slot = if is_near { near } else { far };
         is_near
     }
+}
+
+/// Up to 15 bytes and their number in one integer, in a few loads instead of a copy of unknown length.
+fn pack(word: &[u8]) -> Slot {
+    let length = word.len();
+    let packed = if let (Some(head), Some(tail)) = (word.first_chunk(), word.last_chunk()) {
+        let (head, tail) = (u64::from_le_bytes(*head), u64::from_le_bytes(*tail));
+        u128::from(head) | u128::from(tail) << (8 * (length - 8))
+    } else if let (Some(head), Some(tail)) = (word.first_chunk(), word.last_chunk()) {
+        let (head, tail) = (u32::from_le_bytes(*head), u32::from_le_bytes(*tail));
+        u128::from(head) | u128::from(tail) << (8 * (length - 4))
+    } else {
+        word.iter().rev().fold(0, |packed, byte| packed << 8 | u128::from(*byte))
+    };
+    packed | (length as u128) << (8 * MEMO_BYTES)
 }
 
 fn slot_of(word: Slot) -> usize {
