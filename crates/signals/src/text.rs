@@ -23,13 +23,7 @@ impl<'t> TextIndex<'t> {
     /// An index of `text` in which nothing was derived yet.
     pub(crate) fn new(text: Cow<'t, str>, lexicon: &'t Lexicon) -> Self {
         let blank = text.trim_start().is_empty();
-        Self {
-            text,
-            lexicon,
-            blank,
-            folded: OnceCell::new(),
-            hits: OnceCell::new(),
-        }
+        Self { text, lexicon, blank, folded: OnceCell::new(), hits: OnceCell::new() }
     }
 
     /// The text as written.

@@ -15,9 +15,15 @@ pub(crate) struct Words {
     unspaced: Vec<Range<usize>>,
 }
 
+/// Which readers want a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Readers(u8);
+
 /// A distinct token.
 #[derive(Debug)]
 pub(crate) struct Word {
+    /// Who wants it.
+    pub readers: Readers,
     start: usize,
     end: usize,
     /// Whether it occurs as a run of letters and digits.
@@ -65,9 +71,38 @@ const CLASSES: [Class; 256] = {
 
 struct Splitter<'t, F> {
     text: &'t str,
-    is_wanted: F,
+    wanted_by: F,
     by_text: HashMap<&'t str, u32, RandomState>,
     words: Words,
+}
+
+// === impl Readers
+
+impl Readers {
+    pub(crate) const NONE: Self = Self(0);
+    pub(crate) const BM25: Self = Self(1);
+    pub(crate) const FUZZY: Self = Self(1 << 1);
+    pub(crate) const NGRAM: Self = Self(1 << 2);
+    pub(crate) const ALL: Self = Self(0b111);
+
+    /// These and `reader` too, if `is_added`.
+    pub(crate) fn with(self, reader: Self, is_added: bool) -> Self {
+        if is_added { Self(self.0 | reader.0) } else { self }
+    }
+
+    pub(crate) fn contains(self, reader: Self) -> bool {
+        self.0 & reader.0 != 0
+    }
+
+    /// As the lowest three bits.
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From the lowest three bits.
+    pub(crate) fn from_bits(bits: u8) -> Self {
+        Self(bits & Self::ALL.0)
+    }
 }
 
 // === impl Words
@@ -75,20 +110,20 @@ struct Splitter<'t, F> {
 impl Words {
     /// Splits `text`.
     pub(crate) fn of(text: &str) -> Self {
-        Self::wanted(text, |_| true)
+        Self::wanted(text, |_| Readers::ALL)
     }
 
-    /// Splits `text` and leaves out the distinct tokens that are not wanted. Equal tokens must get equal answers.
-    pub(crate) fn wanted(text: &str, is_wanted: impl FnMut(&str) -> bool) -> Self {
+    /// Splits `text` and leaves out the distinct tokens that nobody wants. Equal tokens must get equal answers.
+    pub(crate) fn wanted(text: &str, wanted_by: impl FnMut(&str) -> Readers) -> Self {
         let words = Words { plain: Vec::with_capacity(text.len() / 6 + 8), ..Words::default() };
-        let mut splitter = Splitter { text, is_wanted, by_text: HashMap::default(), words };
+        let mut splitter = Splitter { text, wanted_by, by_text: HashMap::default(), words };
         splitter.split();
         splitter.words
     }
 
-    /// The distinct tokens of spaced scripts, in the order of their first occurrence.
-    pub(crate) fn unique(&self) -> &[Word] {
-        &self.unique
+    /// The distinct tokens of spaced scripts that `reader` wants, in the order of their first occurrence.
+    pub(crate) fn unique(&self, reader: Readers) -> impl Iterator<Item = &Word> {
+        self.unique.iter().filter(move |word| word.readers.contains(reader))
     }
 
     /// Where the plain words are, wanted or not, in the order of the text.
@@ -118,7 +153,7 @@ impl Word {
 
 // === impl Splitter
 
-impl<'t, F: FnMut(&str) -> bool> Splitter<'t, F> {
+impl<'t, F: FnMut(&str) -> Readers> Splitter<'t, F> {
     fn split(&mut self) {
         let mut at = 0;
         while let Some((class, width)) = classify(self.text, at) {
@@ -201,13 +236,14 @@ impl<'t, F: FnMut(&str) -> bool> Splitter<'t, F> {
         if kinds.plain {
             self.words.plain.push(start as u32..end as u32);
         }
-        if !(self.is_wanted)(token) {
+        let readers = (self.wanted_by)(token);
+        if readers == Readers::NONE {
             return;
         }
         let next = self.words.unique.len() as u32;
         let id = *self.by_text.entry(token).or_insert(next);
         if id == next {
-            self.words.unique.push(Word { start, end, plain: false, compound: false, terms: 0 });
+            self.words.unique.push(Word { readers, start, end, plain: false, compound: false, terms: 0 });
         }
         let word = &mut self.words.unique[id as usize];
         word.plain |= kinds.plain;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     characters::fold,
-    words::{Words, plain_word},
+    words::{Readers, Words, plain_word},
 };
 
 /// Keywords longer than this, in characters, are compared by the slower of two methods.
@@ -130,7 +130,7 @@ impl FuzzyIndex {
             return hits;
         }
         if let Some(by_length) = self.by_words.first() {
-            for word in words.unique().iter().filter(|word| word.plain) {
+            for word in words.unique(Readers::FUZZY).filter(|word| word.plain) {
                 let word = word.of(text);
                 self.compare(by_length, Outline::of(word), || Cow::Borrowed(word), &mut hits);
             }

@@ -1,22 +1,25 @@
-//! Which words are near no keyword, kept per thread: the words of a language repeat, within a text and between
-//! texts, and most of them are near none.
+//! Which methods find words near a keyword, kept per thread: the words of a language repeat, within a text and
+//! between texts, and most of them are near none.
 
 use std::{
     cell::RefCell,
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use crate::words::Readers;
+
 /// Words of at most so many bytes are remembered.
 const MEMO_BYTES: usize = 15;
 /// How many words a thread remembers, one per hash: 64 KiB.
 const SLOTS: usize = 1 << 12;
-const NEAR: u8 = 1 << 4;
+/// Where the slot of a word says who wants it, above the word's length.
+const READERS_SHIFT: u32 = 8 * MEMO_BYTES as u32 + 4;
 
 /// Tells the keywords of one compiled policy from those of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MemoOwner(u64);
 
-/// A word in the low bytes; its length, and whether it is near a keyword, in the highest.
+/// A word in the low bytes; its length, and who finds it near a keyword, in the highest.
 type Slot = u128;
 
 struct Memo {
@@ -34,19 +37,19 @@ impl MemoOwner {
     }
 }
 
-/// Calls `work` with a function that tells whether a word is near a keyword of `owner`: remembered, or as
-/// `judge` says.
+/// Calls `work` with a function that tells which methods find a word near a keyword of `owner`: remembered, or
+/// as `judge` says.
 pub(super) fn with_memo<T>(
     owner: MemoOwner,
-    mut judge: impl FnMut(&str) -> bool,
-    work: impl FnOnce(&mut dyn FnMut(&str) -> bool) -> T,
+    mut judge: impl FnMut(&str) -> Readers,
+    work: impl FnOnce(&mut dyn FnMut(&str) -> Readers) -> T,
 ) -> T {
     thread_local! {
         static MEMO: RefCell<Memo> = const { RefCell::new(Memo { owner: MemoOwner(0), slots: Vec::new() }) };
     }
     MEMO.with_borrow_mut(|memo| {
         memo.belong_to(owner);
-        work(&mut |word| memo.is_near(word, &mut judge))
+        work(&mut |word| memo.readers_of(word, &mut judge))
     })
 }
 
@@ -59,19 +62,18 @@ impl Memo {
         }
     }
 
-    fn is_near(&mut self, word: &str, judge: &mut impl FnMut(&str) -> bool) -> bool {
+    fn readers_of(&mut self, word: &str, judge: &mut impl FnMut(&str) -> Readers) -> Readers {
         if word.len() > MEMO_BYTES {
             return judge(word);
         }
-        let far = pack(word.as_bytes());
-        let near = far | u128::from(NEAR) << (8 * MEMO_BYTES);
-        let slot = &mut self.slots[slot_of(far)];
-        if *slot == far || *slot == near {
-            return *slot == near;
+        let packed = pack(word.as_bytes());
+        let slot = &mut self.slots[slot_of(packed)];
+        if *slot & ((1 << READERS_SHIFT) - 1) == packed {
+            return Readers::from_bits((*slot >> READERS_SHIFT) as u8);
         }
-        let is_near = judge(word);
-        *slot = if is_near { near } else { far };
-        is_near
+        let readers = judge(word);
+        *slot = packed | Slot::from(readers.bits()) << READERS_SHIFT;
+        readers
     }
 }
 

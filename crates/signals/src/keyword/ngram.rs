@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 
 use crate::{
     characters::fold,
-    words::{Words, plain_word},
+    words::{Readers, Words, plain_word},
 };
 
 /// n-grams are packed into a word of 128 bits, 21 per character.
@@ -124,7 +124,7 @@ impl NgramIndex {
     /// The best hit per keyword. Of the distinct words only those need be given that are not far.
     pub(crate) fn find(&self, words: &Words, text: &str) -> Vec<Option<NgramHit>> {
         let mut search = self.search();
-        for word in words.unique().iter().filter(|word| word.compound) {
+        for word in words.unique(Readers::NGRAM).filter(|word| word.compound) {
             let word = word.of(text);
             search.compare(word.chars(), || word.to_owned());
         }
