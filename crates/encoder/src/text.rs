@@ -1,0 +1,129 @@
+//! Text to tokens: cut by bytes before it is tokenised, with byte offsets into the original.
+
+use std::ops::Range;
+
+use tokenizers::{Encoding, Tokenizer, TruncationParams};
+
+use crate::error::Error;
+use crate::package::Package;
+
+/// Bytes per token that are tokenised at first; more only if these did not fill the model.
+const BYTES_PER_TOKEN: usize = 5;
+
+/// A model's tokenizer.
+#[derive(Debug)]
+pub(crate) struct TextTokenizer {
+    inner: Tokenizer,
+    prefix: String,
+    max_tokens: usize,
+    special: usize,
+}
+
+/// A text as the model sees it.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    pub(crate) ids: Vec<u32>,
+    pub(crate) types: Vec<u32>,
+    /// Where each token lies in the text; empty for special tokens and those of the prefix.
+    pub(crate) ranges: Vec<Range<usize>>,
+    /// How many bytes of the text the tokens cover.
+    pub(crate) covered: usize,
+}
+
+impl TextTokenizer {
+    pub(crate) fn load(package: &Package, max_tokens: usize) -> Result<Self, Error> {
+        let wrong = |e: tokenizers::Error| Error::format("the tokenizer", e);
+        let mut inner = Tokenizer::from_bytes(&package.tokenizer()?[..]).map_err(wrong)?;
+        let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
+        inner.with_truncation(Some(truncation)).map_err(wrong)?.with_padding(None);
+        let special =
+            inner.get_post_processor().map_or(0, |p| tokenizers::PostProcessor::added_tokens(p, false));
+        if max_tokens < special + 2 {
+            return Err(Error::format(
+                "the tokenizer",
+                format!("{max_tokens} tokens leave no room for text"),
+            ));
+        }
+        Ok(Self { inner, prefix: package.prefix().to_owned(), max_tokens, special })
+    }
+
+    /// Tokens that are not the text's own.
+    pub(crate) fn special(&self) -> usize {
+        self.special
+    }
+
+    /// As much of `text` as the model takes, with special tokens.
+    pub(crate) fn encode(&self, text: &str) -> Result<Tokens, Error> {
+        let mut budget = self.max_tokens * BYTES_PER_TOKEN;
+        loop {
+            let part = head(text, budget);
+            let whole = part.len() == text.len();
+            let encoding = self.tokenise(part, true)?;
+            let full = !encoding.get_overflowing().is_empty() || encoding.len() >= self.max_tokens;
+            if !whole && !full && budget < self.max_tokens * BYTES_PER_TOKEN * 16 {
+                budget *= 4;
+                continue;
+            }
+            return Ok(self.tokens(&encoding, part.len()));
+        }
+    }
+
+    /// Two texts as one sequence, the longer cut first.
+    pub(crate) fn encode_pair(&self, first: &str, second: &str) -> Result<Tokens, Error> {
+        let budget = self.max_tokens * BYTES_PER_TOKEN * 4;
+        let (first, second) = (head(first, budget), head(second, budget));
+        let encoding = self.inner.encode((first, second), true).map_err(failed)?;
+        Ok(self.tokens(&encoding, first.len() + second.len()))
+    }
+
+    fn tokenise(&self, part: &str, special: bool) -> Result<Encoding, Error> {
+        if self.prefix.is_empty() {
+            return self.inner.encode(part, special).map_err(failed);
+        }
+        self.inner.encode(format!("{}{part}", self.prefix), special).map_err(failed)
+    }
+
+    fn tokens(&self, encoding: &Encoding, length: usize) -> Tokens {
+        let prefix = self.prefix.len();
+        let special = encoding.get_special_tokens_mask();
+        let ranges: Vec<Range<usize>> = encoding
+            .get_offsets()
+            .iter()
+            .zip(special)
+            .map(|(&(start, end), &special)| match special {
+                0 => start.saturating_sub(prefix)..end.saturating_sub(prefix),
+                _ => 0..0,
+            })
+            .collect();
+        let cut = !encoding.get_overflowing().is_empty();
+        let covered = if cut { ranges.iter().map(|r| r.end).max().unwrap_or(0) } else { length };
+        Tokens { ids: encoding.get_ids().to_vec(), types: encoding.get_type_ids().to_vec(), ranges, covered }
+    }
+
+    /// Where the first tokens of `text` lie, at most what fits the model, without special ones.
+    pub(crate) fn ranges(&self, text: &str) -> Result<Vec<Range<usize>>, Error> {
+        let encoding = self.inner.encode(text, false).map_err(failed)?;
+        Ok(encoding.get_offsets().iter().map(|&(start, end)| start..end).collect())
+    }
+
+    /// The most tokens of text in one sequence, prefix not counted.
+    pub(crate) fn room(&self) -> usize {
+        self.max_tokens - self.special
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
+fn failed(error: tokenizers::Error) -> Error {
+    Error::Failed(format!("the text could not be tokenised: {error}"))
+}
+
+/// At most the first `bytes` of `text`, cut at white space if there is any near the end, else between characters.
+pub(crate) fn head(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let end = text.floor_char_boundary(bytes);
+    let tail = text.floor_char_boundary(end.saturating_sub(128));
+    let space = text[tail..end].rfind(char::is_whitespace).map(|at| tail + at).filter(|at| *at > 0);
+    &text[..space.unwrap_or(end)]
+}
