@@ -45,6 +45,16 @@ impl Error {
         Self::Read { path: path.to_path_buf(), source }
     }
 
+    /// The same error for another who waits for the same result.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Input(why) => Self::Input(why.clone()),
+            Self::Overloaded(why) => Self::Overloaded(why),
+            Self::Failed(why) => Self::Failed(why.clone()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+
     pub(crate) fn format(what: impl Into<String>, why: impl ToString) -> Self {
         Self::Format { what: what.into(), why: why.to_string() }
     }

@@ -1,6 +1,7 @@
 //! Router-owned text models on the CPU: tokenise, embed, classify, tag tokens.
 
 mod blob;
+mod cache;
 mod checkpoint;
 mod engine;
 mod error;
@@ -9,8 +10,11 @@ mod head;
 mod model;
 pub mod native;
 mod package;
+mod pool;
 mod spans;
 mod text;
+mod ticket;
+mod windows;
 
 pub use blob::Blob;
 pub use checkpoint::{PackOptions, pack};
@@ -23,4 +27,7 @@ pub use head::{
 };
 pub use model::{Encoded, HeadProbabilities, Model};
 pub use package::Package;
+pub use pool::{Counters, EncoderPool, PoolOptions, Text};
 pub use spans::{Span, TokenLabels, span_types};
+pub use ticket::Ticket;
+pub use windows::{WindowPlan, Windows};

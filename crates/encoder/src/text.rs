@@ -16,7 +16,7 @@ pub(crate) struct TextTokenizer {
     inner: Tokenizer,
     prefix: String,
     max_tokens: usize,
-    special: usize,
+    outside: usize,
 }
 
 /// A text as the model sees it.
@@ -44,12 +44,20 @@ impl TextTokenizer {
                 format!("{max_tokens} tokens leave no room for text"),
             ));
         }
-        Ok(Self { inner, prefix: package.prefix().to_owned(), max_tokens, special })
+        let prefix = package.prefix().to_owned();
+        let outside = special + inner.encode(prefix.as_str(), false).map_err(wrong)?.len();
+        if max_tokens < outside + 2 {
+            return Err(Error::format(
+                "the tokenizer",
+                format!("{max_tokens} tokens leave no room for text"),
+            ));
+        }
+        Ok(Self { inner, prefix, max_tokens, outside })
     }
 
-    /// Tokens that are not the text's own.
-    pub(crate) fn special(&self) -> usize {
-        self.special
+    /// Tokens of a sequence that are not the text's own: special ones and the prefix.
+    pub(crate) fn outside(&self) -> usize {
+        self.outside
     }
 
     /// As much of `text` as the model takes, with special tokens.
@@ -106,9 +114,9 @@ impl TextTokenizer {
         Ok(encoding.get_offsets().iter().map(|&(start, end)| start..end).collect())
     }
 
-    /// The most tokens of text in one sequence, prefix not counted.
+    /// The most tokens of text in one sequence.
     pub(crate) fn room(&self) -> usize {
-        self.max_tokens - self.special
+        self.max_tokens.saturating_sub(self.outside)
     }
 }
 
