@@ -128,6 +128,9 @@ fn read_json(path: &Path) -> Result<Value, Error> {
     serde_json::from_slice(&read(path)?).map_err(|e| Error::format(path.display().to_string(), e))
 }
 
+/// A tensor's shape and values.
+type Shaped = (Vec<usize>, Vec<f32>);
+
 /// The tensors of a safetensors file, as f32.
 struct Tensors<'a> {
     file: &'static str,
@@ -159,7 +162,7 @@ impl<'a> Tensors<'a> {
     }
 
     /// A tensor by its whole name, with its shape.
-    fn exact(&self, name: &str) -> Result<Option<(Vec<usize>, Vec<f32>)>, Error> {
+    fn exact(&self, name: &str) -> Result<Option<Shaped>, Error> {
         let Ok(view) = self.tensors.tensor(name) else { return Ok(None) };
         let data = view.data();
         let wide = |bits: u16| f32::from_bits(u32::from(bits) << 16);

@@ -55,8 +55,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn format(what: impl Into<String>, why: impl ToString) -> Self {
-        Self::Format { what: what.into(), why: why.to_string() }
+    pub(crate) fn format(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        Self::Format { what: what.into(), why: format!("{why}") }
     }
 
     pub(crate) fn unsupported(what: impl Into<String>, help: impl Into<String>) -> Self {

@@ -172,7 +172,7 @@ impl Model {
     /// # Errors
     /// If the text cannot be tokenised or the engine fails.
     pub fn encode(&self, text: &str, scratch: &mut Scratch) -> Result<Encoded, Error> {
-        self.run(self.tokenizer.encode(text)?, scratch)
+        self.run(&self.tokenizer.encode(text)?, scratch)
     }
 
     /// One pass over two texts, such as a premise and a hypothesis; token ranges are those of either text.
@@ -180,10 +180,10 @@ impl Model {
     /// # Errors
     /// As for [`Self::encode`].
     pub fn encode_pair(&self, first: &str, second: &str, scratch: &mut Scratch) -> Result<Encoded, Error> {
-        self.run(self.tokenizer.encode_pair(first, second)?, scratch)
+        self.run(&self.tokenizer.encode_pair(first, second)?, scratch)
     }
 
-    fn run(&self, tokens: Tokens, scratch: &mut Scratch) -> Result<Encoded, Error> {
+    fn run(&self, tokens: &Tokens, scratch: &mut Scratch) -> Result<Encoded, Error> {
         self.engine.run(Input { ids: &tokens.ids, types: &tokens.types }, scratch)?;
         let width = self.engine.hidden_size();
         let hidden = &scratch.hidden[..];

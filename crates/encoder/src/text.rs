@@ -130,8 +130,13 @@ pub(crate) fn head(text: &str, bytes: usize) -> &str {
     if text.len() <= bytes {
         return text;
     }
-    let end = text.floor_char_boundary(bytes);
-    let tail = text.floor_char_boundary(end.saturating_sub(128));
+    let end = floor(text, bytes);
+    let tail = floor(text, end.saturating_sub(128));
     let space = text[tail..end].rfind(char::is_whitespace).map(|at| tail + at).filter(|at| *at > 0);
     &text[..space.unwrap_or(end)]
+}
+
+/// The last place between characters that is not behind `at`.
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
 }

@@ -67,7 +67,7 @@ impl Model {
             windows.covered = start + last.end;
             let next = tokens.get(size - overlap).map_or(last.end, |token| token.start);
             start += if next > 0 { next } else { last.end.max(1) };
-            start = text.ceil_char_boundary(start);
+            start = (start..text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len());
         }
         Ok(windows)
     }

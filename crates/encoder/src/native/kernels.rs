@@ -10,8 +10,6 @@ mod table;
 
 #[expect(
     unsafe_op_in_unsafe_fn,
-    clippy::missing_safety_doc,
-    clippy::undocumented_unsafe_blocks,
     clippy::needless_range_loop,
     reason = "each function is one unsafe operation on what the calls of `Kernels` have checked; indices are registers"
 )]
@@ -159,21 +157,21 @@ impl Kernels {
         self.table.zero_point
     }
 
-    /// `out = x · weightᵀ + bias`, or what `epilogue` says: `x` holds `rows` rows of the layer's inputs, `out` `rows` rows
-    /// of its outputs.
+    /// `out = x · weightᵀ + bias`, or what `epilogue` says: `x` holds rows of the layer's inputs, `out` as many rows of its
+    /// outputs.
     ///
     /// # Panics
-    /// If a slice's length is not what `rows` asks for.
+    /// If the slices do not hold equally many whole rows, or the layer was made for other kernels.
     pub fn linear(
         &self,
         layer: &Linear,
         x: &[f32],
-        rows: usize,
         narrowed: &mut Narrowed,
         out: &mut [f32],
         epilogue: Epilogue,
     ) {
         let (inputs, outputs) = (layer.inputs(), layer.outputs());
+        let rows = x.len() / inputs;
         assert_eq!(x.len(), rows * inputs, "rows of activations");
         assert_eq!(out.len(), rows * outputs, "rows of results");
         assert_eq!(layer.zero_point(), self.zero_point(), "the layer was made for these kernels");

@@ -166,7 +166,6 @@ impl NativeEngine {
 
         let lines = x.chunks(CHUNK * hidden).zip(qkv.chunks_mut(CHUNK * 3 * hidden));
         for (rows, out) in lines {
-            let count = rows.len() / hidden;
             let rows = match &block.attention_norm {
                 Some(norm) if modern => {
                     self.norm(norm, rows, normed);
@@ -174,7 +173,7 @@ impl NativeEngine {
                 }
                 _ => rows,
             };
-            kernels.linear(&block.qkv, rows, count, narrowed, out, Epilogue::Store);
+            kernels.linear(&block.qkv, rows, narrowed, out, Epilogue::Store);
         }
         let width = hidden / heads;
         if modern {
@@ -189,21 +188,21 @@ impl NativeEngine {
 
         for (rows, seen) in x.chunks_mut(CHUNK * hidden).zip(context.chunks(CHUNK * hidden)) {
             let count = rows.len() / hidden;
-            kernels.linear(&block.output, seen, count, narrowed, rows, Epilogue::Add);
+            kernels.linear(&block.output, seen, narrowed, rows, Epilogue::Add);
             if modern {
                 self.norm(&block.feed_norm, rows, normed);
                 middle.resize(count * 2 * intermediate, 0.0);
-                kernels.linear(&block.up, normed, count, narrowed, middle, Epilogue::Store);
+                kernels.linear(&block.up, normed, narrowed, middle, Epilogue::Store);
                 kernels.gated_gelu(middle, intermediate);
                 let gated = &middle[..count * intermediate];
-                kernels.linear(&block.down, gated, count, narrowed, rows, Epilogue::Add);
+                kernels.linear(&block.down, gated, narrowed, rows, Epilogue::Add);
             } else {
                 if let Some(norm) = &block.attention_norm {
                     self.norm_in_place(norm, rows);
                 }
                 middle.resize(count * intermediate, 0.0);
-                kernels.linear(&block.up, rows, count, narrowed, middle, Epilogue::Gelu);
-                kernels.linear(&block.down, middle, count, narrowed, rows, Epilogue::Add);
+                kernels.linear(&block.up, rows, narrowed, middle, Epilogue::Gelu);
+                kernels.linear(&block.down, middle, narrowed, rows, Epilogue::Add);
                 self.norm_in_place(&block.feed_norm, rows);
             }
         }

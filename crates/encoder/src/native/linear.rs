@@ -74,7 +74,8 @@ pub fn pack(weights: &[f32], outputs: usize, inputs: usize, width: Width) -> Res
     }
     for panel in 0..padded / PANEL {
         for step in 0..inputs / group {
-            for output in panel * PANEL..(panel + 1) * PANEL {
+            let columns = scales.iter().enumerate().skip(panel * PANEL).take(PANEL);
+            for (output, &scale) in columns {
                 if output >= outputs {
                     packed.extend([0; 4]);
                     continue;
@@ -85,7 +86,7 @@ pub fn pack(weights: &[f32], outputs: usize, inputs: usize, width: Width) -> Res
                     Width::Float => packed.extend(values[0].to_le_bytes()),
                     Width::Bf16 => packed.extend(values.iter().flat_map(|&w| to_bf16(w).to_le_bytes())),
                     Width::Int8 => {
-                        packed.extend(values.iter().map(|&w| to_byte(w, scales[output]).cast_unsigned()))
+                        packed.extend(values.iter().map(|&w| to_byte(w, scale).cast_unsigned()));
                     }
                 }
             }

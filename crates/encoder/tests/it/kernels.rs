@@ -34,7 +34,7 @@ fn linear(
     let inputs = weights.len() / outputs;
     let packed = Blob::from(pack(weights, outputs, inputs, width).unwrap());
     let layer = Linear::new(&kernels, &packed, outputs, inputs, width, Some(bias)).unwrap();
-    kernels.linear(&layer, x, x.len() / inputs, &mut Narrowed::default(), y, epilogue);
+    kernels.linear(&layer, x, &mut Narrowed::default(), y, epilogue);
 }
 
 /// The exact product, and per result the sum of magnitudes that rounding errors scale with.
