@@ -12,8 +12,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--precision" => precision = width(arguments.next())?,
-            "--embeddings" => embeddings = Some(width(arguments.next())?),
+            "--precision" => precision = width(arguments.next().as_deref())?,
+            "--embeddings" => embeddings = Some(width(arguments.next().as_deref())?),
             _ => paths.push(argument),
         }
     }
@@ -37,8 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn width(name: Option<String>) -> Result<Width, String> {
-    match name.as_deref() {
+fn width(name: Option<&str>) -> Result<Width, String> {
+    match name {
         Some("f32") => Ok(Width::Float),
         Some("bf16") => Ok(Width::Bf16),
         Some("int8") => Ok(Width::Int8),

@@ -54,7 +54,10 @@ fn product(weights: &[f32], bias: &[f32], x: &[f32]) -> Vec<(f64, f64)> {
 }
 
 fn gelu(x: f64) -> f64 {
-    // erf by its series, accurate to far beyond f32 for the arguments used here.
+    // erf by its series, which loses its digits far out, where the function is x or 0.
+    if x.abs() > 6.0 {
+        return x.max(0.0);
+    }
     let z = x / std::f64::consts::SQRT_2;
     let (mut term, mut sum) = (z, z);
     for n in 1..200 {

@@ -108,9 +108,9 @@ macro_rules! kernels {
 #[cfg(target_arch = "x86_64")]
 kernels!(portable, super::super::portable::Portable, "sse2", 2, 3, 2, 2);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx2, super::super::avx2::Plain, "avx2,fma", 4, 3, 2, 2);
+kernels!(avx2, super::super::avx2::Plain, "avx2,fma", 6, 2, 2, 2);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx2_vnni, super::super::avx2::Vnni, "avx2,fma,avxvnni", 4, 3, 2, 2);
+kernels!(avx2_vnni, super::super::avx2::Vnni, "avx2,fma,avxvnni", 6, 2, 2, 2);
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx512,
