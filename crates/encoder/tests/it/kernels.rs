@@ -20,6 +20,7 @@ fn values(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
+#[expect(clippy::too_many_arguments, reason = "one per operand")]
 fn linear(
     level: Level,
     weights: &[f32],

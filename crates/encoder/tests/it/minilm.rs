@@ -13,6 +13,7 @@ const PLACE: &str = "VSR_MINILM_DIR";
 /// Sentence pairs and their cosine under the model as `transformers` computes it.
 const REFERENCE: [(&str, &str, f64); 3] = include!("minilm.in");
 
+#[expect(clippy::print_stdout, reason = "says that it is skipped")]
 fn model(width: Width, level: vsr_encoder::native::Level) -> Option<Model> {
     let Some(place) = std::env::var_os(PLACE) else {
         println!(

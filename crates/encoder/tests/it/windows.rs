@@ -11,7 +11,8 @@ const WHOLE: usize = usize::MAX;
 fn a_short_text_is_one_window_and_an_empty_one_none() {
     let model = golden_model("bert");
     let plan = WindowPlan { tokens: 64, overlap: 8, budget: WHOLE };
-    assert_eq!(model.windows("the cat", plan).unwrap().ranges, [0..7]);
+    let windows = model.windows("the cat", plan).unwrap();
+    assert_eq!((windows.ranges.len(), windows.ranges[0].clone()), (1, 0..7));
     assert!(model.windows("", plan).unwrap().ranges.is_empty());
 }
 
