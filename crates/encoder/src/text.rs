@@ -2,18 +2,75 @@
 
 use std::ops::Range;
 
-use tokenizers::{Encoding, Tokenizer, TruncationParams};
+use serde::Deserialize;
+use tokenizers::{
+    DecoderWrapper, EncodeInput, Encoding, Model, NormalizerWrapper, PostProcessor, PostProcessorWrapper,
+    PreTokenizerWrapper, Tokenizer, TokenizerImpl, TruncationParams,
+};
 
 use crate::error::Error;
 use crate::package::Package;
+use crate::unigram::Unigram;
 
 /// Bytes per token that are tokenised at first; more only if these did not fill the model.
 const BYTES_PER_TOKEN: usize = 5;
 
+type Pipeline<M> =
+    TokenizerImpl<M, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+
+/// The library's pipeline, over its own models or over our unigram.
+#[derive(Debug)]
+enum Inner {
+    Library(Box<Tokenizer>),
+    Compact(Box<Pipeline<Unigram>>),
+}
+
+/// What tells which of them to use.
+#[derive(Deserialize)]
+struct Peek {
+    model: PeekModel,
+}
+
+#[derive(Deserialize)]
+struct PeekModel {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    byte_fallback: Option<bool>,
+}
+
+impl Inner {
+    /// Reads a `tokenizer.json`; special tokens that it adds to a text are counted beside.
+    fn read(json: &[u8], max_tokens: usize) -> Result<(Self, usize), tokenizers::Error> {
+        let Peek { model } = serde_json::from_slice(json)?;
+        if model.kind.as_deref() == Some("Unigram") && model.byte_fallback != Some(true) {
+            let mut pipeline: Pipeline<Unigram> = serde_json::from_slice(json)?;
+            let special = limit(&mut pipeline, max_tokens)?;
+            return Ok((Self::Compact(Box::new(pipeline)), special));
+        }
+        let mut tokenizer: Tokenizer = serde_json::from_slice(json)?;
+        let special = limit(&mut tokenizer, max_tokens)?;
+        Ok((Self::Library(Box::new(tokenizer)), special))
+    }
+
+    fn encode<'s>(&self, input: impl Into<EncodeInput<'s>>, special: bool) -> tokenizers::Result<Encoding> {
+        match self {
+            Self::Library(tokenizer) => tokenizer.encode(input, special),
+            Self::Compact(pipeline) => pipeline.encode(input, special),
+        }
+    }
+}
+
+/// Makes a pipeline cut at `max_tokens`; how many special tokens it adds to a text.
+fn limit<M: Model>(pipeline: &mut Pipeline<M>, max_tokens: usize) -> Result<usize, tokenizers::Error> {
+    let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
+    pipeline.with_truncation(Some(truncation))?.with_padding(None);
+    Ok(pipeline.get_post_processor().map_or(0, |processor| processor.added_tokens(false)))
+}
+
 /// A model's tokenizer.
 #[derive(Debug)]
 pub(crate) struct TextTokenizer {
-    inner: Tokenizer,
+    inner: Inner,
     prefix: String,
     max_tokens: usize,
     outside: usize,
@@ -33,17 +90,7 @@ pub(crate) struct Tokens {
 impl TextTokenizer {
     pub(crate) fn load(package: &Package, max_tokens: usize) -> Result<Self, Error> {
         let wrong = |e: tokenizers::Error| Error::format("the tokenizer", e);
-        let mut inner = Tokenizer::from_bytes(&package.tokenizer()?[..]).map_err(wrong)?;
-        let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
-        inner.with_truncation(Some(truncation)).map_err(wrong)?.with_padding(None);
-        let special =
-            inner.get_post_processor().map_or(0, |p| tokenizers::PostProcessor::added_tokens(p, false));
-        if max_tokens < special + 2 {
-            return Err(Error::format(
-                "the tokenizer",
-                format!("{max_tokens} tokens leave no room for text"),
-            ));
-        }
+        let (inner, special) = Inner::read(&package.tokenizer()?, max_tokens).map_err(wrong)?;
         let prefix = package.prefix().to_owned();
         let outside = special + inner.encode(prefix.as_str(), false).map_err(wrong)?.len();
         if max_tokens < outside + 2 {
