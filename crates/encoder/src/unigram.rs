@@ -178,7 +178,7 @@ impl Model for Unigram {
             let known = step.place.filter(|place| Some(self.ids[*place]) != self.unknown);
             match (known, tokens.last_mut()) {
                 (Some(place), _) => {
-                    tokens.push(Token::new(self.ids[place], self.text(place), (step.start, end)))
+                    tokens.push(Token::new(self.ids[place], self.text(place), (step.start, end)));
                 }
                 (None, Some(next)) if last_unknown => {
                     next.offsets.0 = step.start;
