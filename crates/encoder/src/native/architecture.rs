@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::kernels::{GRAIN, MAX_HEAD_WIDTH};
 use crate::error::Error;
 
+/// Above any number in a model's shape, and small enough that products of two do not overflow.
+const MOST: usize = 1 << 22;
+
 /// A family of encoders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -131,6 +134,11 @@ impl Architecture {
 
     /// Whether the native engine can run it.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        let numbers = [self.hidden, self.layers, self.intermediate, self.vocabulary, self.max_tokens];
+        let others = [self.heads, self.first_position, self.token_types, self.local_reach, self.global_every];
+        if numbers.iter().chain(&others).any(|n| *n > MOST) {
+            return Err(Error::format("the model's shape", format!("a number in it is above {MOST}")));
+        }
         let whole = |n: usize| n > 0 && n.is_multiple_of(GRAIN);
         if self.heads == 0
             || !self.hidden.is_multiple_of(self.heads)

@@ -6,6 +6,9 @@ use super::kernels::{GRAIN, Kernels, PANEL};
 use crate::blob::Blob;
 use crate::error::Error;
 
+/// The widest layer: far beyond any model, and small enough that no product of two widths overflows.
+const MOST: usize = 1 << 24;
+
 /// How a layer's weights are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -103,6 +106,9 @@ fn section_length(outputs: usize, inputs: usize, width: Width) -> usize {
 }
 
 fn check(outputs: usize, inputs: usize) -> Result<(), Error> {
+    if outputs > MOST || inputs > MOST {
+        return Err(Error::format("a layer", format!("{outputs} × {inputs} is too large")));
+    }
     if outputs == 0 || inputs == 0 || !outputs.is_multiple_of(GRAIN) || !inputs.is_multiple_of(GRAIN) {
         return Err(Error::unsupported(
             format!("a layer of {outputs} × {inputs}"),

@@ -43,7 +43,9 @@ impl Table {
             Width::Bf16 => (0, 2),
             Width::Int8 => (rows * 4, 1),
         };
-        if packed.len() != header + rows * columns * size {
+        let length =
+            rows.checked_mul(columns).and_then(|n| n.checked_mul(size)).and_then(|n| n.checked_add(header));
+        if length != Some(packed.len()) {
             let why = format!("{} bytes do not hold {rows} rows of {columns}", packed.len());
             return Err(Error::format("an embedding table", why));
         }

@@ -108,6 +108,20 @@ fn a_checkpoint_of_another_family_is_refused_with_what_would_work() {
     assert!(error.contains("t5") && error.contains("modernbert"), "{error}");
 }
 
+#[test]
+fn a_shape_that_would_overflow_is_refused() {
+    let bytes = packed("bert-pair", Width::Float);
+    let (header, hidden) = (String::from_utf8_lossy(&bytes[16..400]).into_owned(), "\"hidden\":16,");
+    let at = 16 + header.find(hidden).unwrap();
+    // 2^62 · 4 does not fit 64 bits.
+    let mut changed = bytes.clone();
+    changed.splice(at..at + hidden.len(), b"\"hidden\":4611686018427387904,".iter().copied());
+    let longer = (changed.len() - bytes.len()) as u64 + u64::from_le_bytes(bytes[8..16].try_into().unwrap());
+    changed[8..16].copy_from_slice(&longer.to_le_bytes());
+    assert!(Model::from_packed(&Blob::from(changed), None).is_err());
+    assert!(vsr_encoder::native::pack(&[], 1 << 60, 16, Width::Float).is_err());
+}
+
 proptest! {
     #[test]
     fn a_cut_or_changed_file_is_refused_or_read_but_never_a_panic(cut in 0_usize..4000, at in 0_usize..4000, byte: u8) {
