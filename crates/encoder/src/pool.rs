@@ -355,7 +355,8 @@ fn key(model: &Model, text: &Text) -> Key {
 #[cfg(target_os = "linux")]
 fn lower_priority(niceness: i32) {
     // Linux counts priorities per thread, and no process id means the calling one.
-    let _unchanged = rustix::process::setpriority_process(None, niceness.clamp(0, 19));
+    let now = rustix::process::getpriority_process(None).unwrap_or(0);
+    let _unchanged = rustix::process::setpriority_process(None, (now + niceness.clamp(0, 19)).min(19));
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -195,3 +195,37 @@ fn results_are_kept_within_their_bytes() {
     pool.encode(&model, "the cat 99", soon()).unwrap();
     assert_eq!(pool.counters().cache_hits, 1);
 }
+
+/// Tells the priority of the thread it runs on.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Prioritised(Mutex<Sender<i32>>);
+
+#[cfg(target_os = "linux")]
+impl Engine for Prioritised {
+    fn name(&self) -> &'static str {
+        "prioritised"
+    }
+    fn hidden_size(&self) -> usize {
+        32
+    }
+    fn max_tokens(&self) -> usize {
+        64
+    }
+    fn run(&self, input: Input<'_>, scratch: &mut Scratch) -> Result<(), Error> {
+        self.0.lock().unwrap().send(rustix::process::getpriority_process(None).unwrap()).unwrap();
+        scratch.hidden = vec![1.0; 32 * input.ids.len()];
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn workers_run_below_the_thread_that_asks() {
+    let (told, tells) = channel();
+    let model = with_engine(Box::new(Prioritised(Mutex::new(told))));
+    let options = PoolOptions { workers: 1, niceness: 19, ..PoolOptions::default() };
+    let pool = EncoderPool::start(options).unwrap();
+    pool.encode(&model, "a", soon()).unwrap();
+    assert_eq!(tells.recv().unwrap(), 19);
+}
