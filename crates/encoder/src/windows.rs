@@ -65,7 +65,7 @@ impl Model {
             windows.ranges.push(start..start + last.end);
             windows.tokens += size;
             windows.covered = start + last.end;
-            let next = tokens.get(size - overlap).map_or(last.end, |token| token.start);
+            let next = tokens.get(size - overlap).map_or(last.end, |token| token.start.min(last.end));
             start += if next > 0 { next } else { last.end.max(1) };
             start = (start..text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len());
         }

@@ -60,8 +60,7 @@ proptest! {
         prop_assert_eq!(windows.covered, text.len());
         let mut end = 0;
         for range in &windows.ranges {
-            // Only what is no part of a token may lie between two windows.
-            prop_assert!(range.end > end && (range.start <= end || text[end..range.start].trim().is_empty()));
+            prop_assert!(range.start <= end && range.end > end, "{:?}", windows);
             prop_assert!(range.start == 0 || overlap == 0 || range.start < end, "{:?} do not overlap", windows);
             let encoded = model.encode(&text[range.clone()], &mut Scratch::default()).unwrap();
             prop_assert!(encoded.token_count <= tokens.max(5));
