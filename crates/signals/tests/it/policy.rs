@@ -71,7 +71,7 @@ impl Policy {
     ) -> Result<Found<'_>, SignalRefusal> {
         let mut evidence = Evidence::new(&self.atoms);
         let tokens = TokenCalibration::new();
-        let input = SignalInput { request, identity, tokens: &tokens, authz_fail_open };
+        let input = SignalInput { request, identity, tokens: &tokens, authz_fail_open, readings: None };
         let summary = self.set.evaluate(&input, FamilySet::ALL, &mut evidence)?;
         Ok(Found { policy: self, evidence, summary })
     }
