@@ -23,6 +23,9 @@ use vsr_config::{CompressionProfile, PromptCompression};
 pub use sentences::sentences;
 pub use terms::estimate_tokens;
 
+/// The tokens up to which a sentence is never cut, if it fits at all.
+const LONGEST_WHOLE: usize = 64;
+
 /// How much each property of a sentence counts, and what is kept anyway.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CompressionWeights {
@@ -122,7 +125,7 @@ impl Compressor {
         })
     }
 
-    /// `text` within the number of tokens. Sentences too long for it are cut into parts first, so that
+    /// `text` within the number of tokens. Sentences that would take most of it are cut into parts first, so that
     /// something is always left. The same text always gives the same.
     pub fn compress<'t>(&self, text: &'t str) -> Compressed<'t> {
         let tokens_before = estimate_tokens(text);
@@ -130,7 +133,7 @@ impl Compressor {
             let kept = std::iter::once(0..text.len()).collect();
             return Compressed { text: Cow::Borrowed(text), kept, tokens: tokens_before, tokens_before };
         }
-        let longest = (self.max_tokens / 4).clamp(1, 64);
+        let longest = (self.max_tokens / 4).max(LONGEST_WHOLE).min(self.max_tokens);
         let parts = sentences::parts(text, longest);
         let scores = rank::scores(text, &parts, &self.weights);
         let kept = self.choose(text, &parts, &scores);

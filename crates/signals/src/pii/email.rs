@@ -1,6 +1,7 @@
 //! E-mail addresses: a local part, `@`, and a domain with a top level.
 
 use super::{PiiKind, PiiSpan, bytes::before};
+use crate::characters::is_cjk;
 
 /// Limits of RFC 5321.
 const MOST_LOCAL: usize = 64;
@@ -15,7 +16,7 @@ pub(super) fn find(text: &str, spans: &mut Vec<PiiSpan>) {
             continue;
         }
         let Some(start) = local_start(text, at) else { continue };
-        let Some(end) = domain_end(bytes, at + 1) else { continue };
+        let Some(end) = domain_end(text, at + 1) else { continue };
         done = end;
         let kind = PiiKind::EmailAddress;
         spans.push(PiiSpan { bytes: start..end, kind, probability: 0.99, verified: true });
@@ -39,27 +40,33 @@ fn local_start(text: &str, at: usize) -> Option<usize> {
 }
 
 /// Where the domain that starts at `start` ends: labels of letters, digits and hyphens, the last of
-/// letters.
-fn domain_end(bytes: &[u8], start: usize) -> Option<usize> {
+/// letters. Scripts without spaces between words end it.
+fn domain_end(text: &str, start: usize) -> Option<usize> {
+    let fits = |c: char| c == '-' || c.is_alphanumeric() && !is_cjk(c);
     let mut end = None;
     let mut at = start;
     loop {
         let most = MOST_LABEL.min((start + MOST_DOMAIN).saturating_sub(at));
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte >= 0x80;
-        let length = super::bytes::run(bytes, at, most, fits);
-        let label = &bytes[at..at + length];
-        if length == 0 || label[0] == b'-' || label[length - 1] == b'-' {
+        let rest = &text[at..];
+        let length = rest
+            .char_indices()
+            .take_while(|(place, c)| *place < most && fits(*c))
+            .map(|(_, c)| c.len_utf8())
+            .sum();
+        let label = &rest[..length];
+        if label.is_empty() || label.starts_with('-') || label.ends_with('-') {
             return end;
         }
-        let is_top = length >= 2 && (label.iter().all(u8::is_ascii_alphabetic) || label.starts_with(b"xn--"));
+        let is_top = length >= 2
+            && (label.bytes().all(|byte| byte.is_ascii_alphabetic()) || label.starts_with("xn--"));
         if is_top && at > start {
             end = Some(at + length);
         }
         at += length;
-        if bytes.get(at) != Some(&b'.') {
-            let is_cut = bytes.get(at).is_some_and(|byte| fits(*byte));
-            return end.filter(|_| !is_cut);
+        match text[at..].chars().next() {
+            Some('.') => at += 1,
+            Some(c) if fits(c) => return None,
+            _ => return end,
         }
-        at += 1;
     }
 }

@@ -35,9 +35,9 @@ kinds! {
     /// A user name and password, or a secret parameter, in a URL. Not in the v0.3 contract.
     Credential = "CREDENTIAL", 6;
     /// A payment card number with valid check digit.
-    CreditCard = "CREDIT_CARD", 5;
+    CreditCard = "CREDIT_CARD", 4;
     /// An international bank account number with valid check digits.
-    IbanCode = "IBAN_CODE", 4;
+    IbanCode = "IBAN_CODE", 5;
     /// A social security number of the United States.
     UsSsn = "US_SSN", 3;
     /// An e-mail address.

@@ -173,6 +173,7 @@ impl Written {
             && (9..=12).contains(&self.count)
             && (2..=6).contains(&self.groups.len())
             && self.groups[0] >= 2
+            && self.groups != [3, 2, 4]
             && !self.is_date()
     }
 

@@ -9,7 +9,9 @@
 
 mod authz;
 mod calibration;
+mod classified;
 mod compile;
+mod compression;
 mod context;
 mod conversation;
 mod event;
@@ -18,6 +20,11 @@ mod keyword_methods;
 mod language;
 mod language_detector;
 mod learned;
+mod pii;
 mod policy;
 mod properties;
+mod reader;
+mod scanned;
+mod semantic;
 mod structure;
+mod views;

@@ -77,7 +77,16 @@ impl Policy {
     }
 }
 
-impl Found<'_> {
+impl<'p> Found<'p> {
+    pub(crate) fn new(policy: &'p Policy, evidence: Evidence, summary: SignalSummary) -> Self {
+        Self { policy, evidence, summary }
+    }
+
+    /// Why `family:name` could not be evaluated.
+    pub(crate) fn reason(&self, family: SignalFamily, name: &str) -> Option<vsr_types::UnavailableReason> {
+        self.evidence.reason(self.id(family, name))
+    }
+
     fn id(&self, family: SignalFamily, name: &str) -> vsr_types::AtomId {
         self.policy.atoms.find(family, name).unwrap_or_else(|| panic!("no atom {family}:{name}"))
     }
