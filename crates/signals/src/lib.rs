@@ -37,6 +37,7 @@ pub mod compression;
 mod context;
 mod conversation;
 mod event;
+pub mod external;
 mod keyword;
 pub mod language;
 mod learned;

@@ -73,7 +73,7 @@ fn position_alone_keeps_the_ends() {
     };
     let text = "Rain fell today. Rain fell again. Dragons ate cheese. Rain fell again. Rain fell today.";
     let by_position = Compressor::new(&only(1.0, 0.0), false).unwrap().compress(text);
-    assert_eq!(by_position.kept, [0..16]);
+    assert_eq!((by_position.kept.len(), by_position.text.as_ref()), (1, "Rain fell today."));
     let by_novelty = Compressor::new(&only(0.0, 1.0), false).unwrap().compress(text);
     assert_eq!(by_novelty.text, "Dragons ate cheese.");
 }

@@ -15,6 +15,7 @@ mod compression;
 mod context;
 mod conversation;
 mod event;
+mod external;
 mod keyword;
 mod keyword_methods;
 mod language;
