@@ -3,13 +3,17 @@
 
 use super::{
     PiiKind, PiiSpan,
-    bytes::{before, preceded_by},
+    bytes::{before, preceded_by, run},
 };
 
 /// The most digits of a number (ITU-T E.164).
 const MOST_DIGITS: usize = 15;
 /// The most bytes of a number as written.
 const MOST_BYTES: usize = 28;
+/// The most bytes of an area code with its brackets.
+const MOST_AREA: usize = 8;
+/// The most digits of an extension.
+const MOST_EXTENSION: usize = 5;
 /// Words that announce a number.
 const CONTEXT: &[&str] = &[
     "phone",
@@ -46,7 +50,10 @@ pub(super) fn find(text: &str, spans: &mut Vec<PiiSpan>) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
-        let starts = matches!(bytes[at], b'+' | b'(') || bytes[at].is_ascii_digit();
+        let starts = match bytes[at] {
+            b'(' => bytes[at..].iter().take(MOST_AREA).any(|byte| *byte == b')'),
+            byte => byte == b'+' || byte.is_ascii_digit(),
+        };
         let continues = before(bytes, at).is_some_and(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'.' | b'-' | b'/')
         });
@@ -90,6 +97,7 @@ impl Written {
         };
         let mut at = start + usize::from(it.has_plus);
         let mut in_group = false;
+        let mut inside = 0;
         while at < bytes.len() && at - start < MOST_BYTES {
             match bytes[at] {
                 digit @ b'0'..=b'9' => {
@@ -104,6 +112,7 @@ impl Written {
                     }
                     in_group = true;
                     it.end = at + 1;
+                    inside = it.separators.len();
                 }
                 separator @ (b' ' | b'-' | b'.' | b'(' | b')' | b'/') => {
                     let is_pair = !in_group
@@ -119,6 +128,8 @@ impl Written {
             }
             at += 1;
         }
+        it.separators.truncate(inside);
+        it.end += extension(bytes, it.end);
         let after = bytes.get(it.end).copied();
         let joins = after.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let goes_on = matches!(after, Some(b'.' | b'-' | b'/' | b':' | b','))
@@ -184,6 +195,20 @@ impl Written {
 
     /// `2024-11-25`, `25.11.2024`, also with an hour after it.
     fn is_date(&self) -> bool {
-        matches!(self.groups.as_slice(), [4, 1..=2, 1..=2, ..] | [1..=2, 1..=2, 4, ..])
+        let starts_with_year = matches!(self.digits[0], 1 | 2);
+        match self.groups.as_slice() {
+            [4, 1..=2, 1..=2, ..] => starts_with_year,
+            [1..=2, 1..=2, 4, ..] => true,
+            _ => false,
+        }
     }
+}
+
+/// The length of an extension such as `x123` or ` ext. 45` at `at`; 0 if there is none.
+fn extension(bytes: &[u8], at: usize) -> usize {
+    let rest = &bytes[at..];
+    let marks: [&[u8]; 4] = [b"x", b" x", b" ext. ", b" ext "];
+    let Some(mark) = marks.into_iter().find(|mark| rest.starts_with(mark)) else { return 0 };
+    let digits = run(rest, mark.len(), MOST_EXTENSION + 1, |byte| byte.is_ascii_digit());
+    if (1..=MOST_EXTENSION).contains(&digits) { mark.len() + digits } else { 0 }
 }

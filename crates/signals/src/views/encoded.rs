@@ -11,8 +11,10 @@ const LEAST_HEX: usize = 24;
 /// The line length from which a base64 segment may go on in the next line.
 const WRAPPED_LINE: usize = 40;
 /// Frequent English words rotated by 13, of which a rotated text has several.
-const ROTATED: &[&str] =
-    &["gur", "naq", "lbh", "gb", "bs", "vf", "gung", "lbhe", "nyy", "sbe", "jvgu", "abg", "vtaber"];
+const ROTATED: &[&str] = &[
+    "gur", "naq", "lbh", "gung", "lbhe", "nyy", "sbe", "jvgu", "abg", "guvf", "vtaber", "ehyrf", "cebzcg",
+    "flfgrz",
+];
 const LEAST_ROTATED: usize = 3;
 
 pub(super) fn decode(text: &str) -> Option<String> {

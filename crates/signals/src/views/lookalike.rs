@@ -11,6 +11,7 @@ pub(super) enum Script {
 pub(super) fn script_of(c: char) -> Option<Script> {
     match u32::from(c) {
         0x41..=0x5A | 0x61..=0x7A | 0xC0..=0x24F if c.is_alphabetic() => Some(Script::Latin),
+        0x250..=0x2AF if latin_of(c).is_none() => Some(Script::Latin),
         0x250..=0x2AF
         | 0x370..=0x3FF
         | 0x400..=0x52F
