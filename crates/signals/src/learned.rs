@@ -89,7 +89,7 @@ impl LearnedFamilies {
         skipped.filter_map(|name| name.parse().ok()).for_each(|family| uncompressed.insert(family));
         let learned = Self {
             embedding: EmbeddingFamily::compile(config, v0_3, &ids, diagnostics),
-            domain: DomainFamily::compile(config, v0_3, atoms, diagnostics),
+            domain: DomainFamily::compile(config, v0_3, support.labels(Head::Domain), atoms, diagnostics),
             fact_check: ClassFamily::fact_check(config, v0_3, atoms, diagnostics),
             user_feedback: ClassFamily::user_feedback(config, v0_3, atoms, diagnostics),
             reask: ReaskFamily::compile(config, atoms, diagnostics),

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::terms::Weight;
+use crate::characters::is_cjk;
 
 /// Ends of sentences after which white space must follow: they also stand in numbers and names.
 const SPACED: &[char] = &['.', '!', '?'];
@@ -85,19 +86,33 @@ pub(super) fn parts(text: &str, longest: usize) -> Vec<Range<usize>> {
 fn cut(text: &str, sentence: Range<usize>, longest: usize, parts: &mut Vec<Range<usize>>) {
     let mut start = sentence.start;
     let mut weight = Weight::default();
-    let mut at = sentence.start;
-    for piece in
-        text[sentence.clone()].split_inclusive(|c: char| c.is_whitespace() || crate::characters::is_cjk(c))
-    {
-        let with = weight.plus(Weight::of(piece));
-        if with.tokens() > longest && at > start {
-            push_trimmed(text, start..at, parts);
-            start = at;
-            weight = Weight::of(piece);
+    for piece in pieces(text, sentence.clone()) {
+        let own = Weight::of(&text[piece.clone()]);
+        let with = weight.plus(own);
+        if with.tokens() > longest && piece.start > start {
+            push_trimmed(text, start..piece.start, parts);
+            start = piece.start;
+            weight = own;
         } else {
             weight = with;
         }
-        at += piece.len();
     }
     push_trimmed(text, start..sentence.end, parts);
+}
+
+/// Words with the white space after them, and single characters of Chinese, Japanese and Korean.
+fn pieces(text: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut start = sentence.start;
+    let mut ends = false;
+    for (offset, c) in text[sentence.clone()].char_indices() {
+        let at = sentence.start + offset;
+        if at > start && (is_cjk(c) || ends && !c.is_whitespace()) {
+            pieces.push(start..at);
+            start = at;
+        }
+        ends = is_cjk(c) || c.is_whitespace();
+    }
+    pieces.push(start..sentence.end);
+    pieces
 }

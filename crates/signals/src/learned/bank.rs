@@ -153,9 +153,20 @@ impl Bank {
     }
 }
 
-/// The dot product: the cosine of vectors of length 1.
+/// The dot product: the cosine of vectors of length 1. Eight sums side by side, so that every machine adds
+/// in the same order, and quickly.
 pub(super) fn similarity(left: &[f32], right: &[f32]) -> f64 {
-    f64::from(left.iter().zip(right).map(|(left, right)| left * right).sum::<f32>())
+    const LANES: usize = 8;
+    let mut sums = [0.0_f32; LANES];
+    let (left_chunks, right_chunks) = (left.chunks_exact(LANES), right.chunks_exact(LANES));
+    let rest = left_chunks.remainder().iter().zip(right_chunks.remainder());
+    let rest: f32 = rest.map(|(left, right)| left * right).sum();
+    for (left, right) in left_chunks.zip(right_chunks) {
+        for lane in 0..LANES {
+            sums[lane] += left[lane] * right[lane];
+        }
+    }
+    f64::from(sums.iter().sum::<f32>() + rest)
 }
 
 /// Greedy clustering: the example with most neighbours takes them, until none is left; of each cluster

@@ -1,9 +1,9 @@
 //! The `domain` family: subject areas.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use vsr_config::{Config, RuleNode};
-use vsr_types::{Atom, AtomTable, Diagnostic, Diagnostics, Evidence, OnError, SignalFamily};
+use vsr_types::{Atom, AtomTable, Diagnostic, Diagnostics, Evidence, OnError, Path, SignalFamily};
 
 use super::{
     reading::{Head, TextReadings},
@@ -33,6 +33,7 @@ impl DomainFamily {
     pub(super) fn compile(
         config: &Config,
         v0_3: bool,
+        labels: &[Arc<str>],
         atoms: &mut AtomTable,
         diagnostics: &mut Diagnostics,
     ) -> Self {
@@ -55,6 +56,15 @@ impl DomainFamily {
                 written.iter().enumerate().filter(|(_, rule)| rule.mmlu_categories.is_empty())
             {
                 family.by_label.insert(plain(&rule.name), index);
+                if !labels.is_empty() && !labels.iter().any(|label| plain(label) == plain(&rule.name)) {
+                    let path = rules::family_path(SignalFamily::Domain).index(index).key("name");
+                    let message = format!(
+                        "`{}` is no class of the classifier and lists none, so it never matches",
+                        rule.name
+                    );
+                    let help = "list what it stands for under `mmlu_categories`";
+                    diagnostics.push(Diagnostic::warning(path, message).help(help));
+                }
             }
             family.claim_categories(config, diagnostics);
         }
@@ -63,6 +73,10 @@ impl DomainFamily {
             let by_name = written.iter().position(|rule| rule.name == category);
             by_name.or_else(|| family.by_label.get(&plain(category)).copied())
         });
+        if let Some(category) = fallback.filter(|_| family.fallback.is_none() && !written.is_empty()) {
+            let path = Path::keys("global.model_catalog.modules.classifier.domain.fallback_category");
+            diagnostics.warning(path, format!("no domain has the name or the category `{category}`"));
+        }
         family
     }
 
@@ -148,7 +162,7 @@ fn plain(label: &str) -> String {
 }
 
 /// The entropy of a distribution, divided by the most it could be.
-fn entropy(classes: &[(std::sync::Arc<str>, f64)]) -> f64 {
+fn entropy(classes: &[(Arc<str>, f64)]) -> f64 {
     if classes.len() < 2 {
         return 0.0;
     }

@@ -65,8 +65,8 @@ impl PiiFamily {
             let place = path.index(index);
             rules::check_share(&place, "threshold", rule.threshold, diagnostics);
             for (position, written) in rule.pii_types_allowed.iter().enumerate() {
-                let upper = written.trim().to_ascii_uppercase();
-                if known_types().any(|known| known == upper) {
+                let kind = contract_type(written).unwrap_or_default();
+                if known_types().any(|known| known == kind) {
                     continue;
                 }
                 let place = place.key("pii_types_allowed").index(position);
@@ -74,7 +74,7 @@ impl PiiFamily {
                     place,
                     format!("no recogniser finds the type `{written}`; a tagger of your own may"),
                 );
-                if let Some(known) = closest(&upper, known_types()) {
+                if let Some(known) = closest(&kind, known_types()) {
                     problem = problem.help(format!("did you mean `{known}`?"));
                 }
                 diagnostics.push(problem);

@@ -71,7 +71,7 @@ pub struct TextNeed {
     pub source: TextSource,
     /// How it was changed.
     pub view: TextView,
-    /// What is wanted.
+    /// What is wanted; nothing where the text is only searched.
     pub wants: Wants,
     /// How much of it the trunk model reads.
     pub cover: Cover,
@@ -93,8 +93,8 @@ pub(super) struct Routes {
     pub(super) full: Option<usize>,
     /// The current text, shortened if it was.
     pub(super) short: Option<usize>,
-    /// Earlier texts of the user, newest first.
-    pub(super) turns: Vec<usize>,
+    /// Earlier texts of the user, newest first; `None` for one that there was no room for.
+    pub(super) turns: Vec<Option<usize>>,
     /// What is scanned for attacks and personal data.
     pub(super) scans: Vec<Scan>,
     /// Whether texts were left out because there are too many.
@@ -175,6 +175,11 @@ impl ReadingPlan {
         &self.needs
     }
 
+    /// Whether anything is wanted of a model.
+    pub fn wants_models(&self) -> bool {
+        self.needs.iter().any(|need| !need.wants.is_empty())
+    }
+
     /// The most tokens to read of all texts together, by each model.
     pub fn budget_tokens(&self) -> u32 {
         self.budget_tokens
@@ -200,7 +205,7 @@ pub(super) fn plan(
     for (position, turn) in turns.take(demand.turns) {
         let source = TextSource::EarlierUser(position);
         let need = builder.need(turn, source, TextView::Written, Wants::EMBEDDING, Cover::Ends);
-        builder.plan.routes.turns.extend(need);
+        builder.plan.routes.turns.push(need);
     }
     builder.plan
 }

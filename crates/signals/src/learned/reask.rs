@@ -1,7 +1,7 @@
 //! The `reask` family: the user asks the same again.
 
 use vsr_config::{Config, ReaskRule};
-use vsr_types::{AtomTable, Diagnostics, Evidence, SignalFamily};
+use vsr_types::{AtomTable, Diagnostics, Evidence, SignalFamily, UnavailableReason};
 
 use super::{bank::similarity, reading::TextReadings, target::Target};
 use crate::rules;
@@ -62,10 +62,11 @@ impl ReaskFamily {
     /// rules that match, those that look back furthest stay.
     pub(super) fn evaluate(&self, readings: &TextReadings, evidence: &mut Evidence) {
         let compared = readings.embedding(readings.plan.routes.full).and_then(|current| {
-            let turns = readings.plan.routes.turns.iter();
-            turns
-                .map(|turn| readings.embedding(Some(*turn)).map(|turn| similarity(&current, &turn)))
-                .collect::<Result<Vec<f64>, _>>()
+            let compare = |turn: &Option<usize>| {
+                let turn = readings.embedding(Some(turn.ok_or(UnavailableReason::PartlyRead)?))?;
+                Ok(similarity(&current, &turn))
+            };
+            readings.plan.routes.turns.iter().map(compare).collect::<Result<Vec<f64>, _>>()
         });
         let similarities = match compared {
             Ok(similarities) => similarities,

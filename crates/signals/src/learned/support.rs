@@ -12,7 +12,7 @@ use crate::rules;
 pub struct ModelSupport<'s> {
     /// Whether texts are embedded.
     pub embeddings: bool,
-    /// The heads, with the names of their classes.
+    /// The heads, with the names of their classes where they are known.
     pub heads: BTreeMap<Head, Vec<Arc<str>>>,
     /// Whether a tagger finds personal data.
     pub tagger: bool,
@@ -21,6 +21,13 @@ pub struct ModelSupport<'s> {
 }
 
 // === impl ModelSupport
+
+impl ModelSupport<'_> {
+    /// The classes of a head; none if they are not known.
+    pub(super) fn labels(&self, head: Head) -> &[Arc<str>] {
+        self.heads.get(&head).map(Vec::as_slice).unwrap_or_default()
+    }
+}
 
 impl ModelSupport<'static> {
     /// No models: every rule that needs one is reported as not active.

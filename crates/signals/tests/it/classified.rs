@@ -60,6 +60,24 @@ fn the_fallback_category_stands_in_where_nothing_is_probable() {
     assert!(Policy::learned(RULES, "").read_by(&flat, &prompt()).names(Domain).is_empty());
     let fallback = "model_catalog: {modules: {classifier: {domain: {fallback_category: math}}}}";
     assert_eq!(Policy::learned(RULES, fallback).read_by(&flat, &prompt()).names(Domain), ["math"]);
+    let unknown = "model_catalog: {modules: {classifier: {domain: {fallback_category: maths}}}}";
+    assert_eq!(
+        Policy::learned(RULES, unknown).problems(),
+        [
+            "global.model_catalog.modules.classifier.domain.fallback_category: no domain has the name or the category `maths`"
+        ]
+    );
+}
+
+#[test]
+fn a_domain_that_stands_for_no_class_is_warned_about() {
+    let policy = Policy::learned("domains: [{name: math}, {name: coding}]", "");
+    assert_eq!(
+        policy.problems(),
+        [
+            "routing.signals.domains[1].name: `coding` is no class of the classifier and lists none, so it never matches"
+        ]
+    );
 }
 
 #[test]

@@ -109,7 +109,7 @@ proptest! {
 
     #[test]
     fn what_is_left_fits_and_keeps_its_order(
-        words in prop::collection::vec("[a-zA-Z]{1,8}[.!?。\n]?|[一-鿿]{1,6}。?|\u{1F600}", 0..300),
+        words in prop::collection::vec("[a-zA-Z]{1,8}[.!?。\n]?|[一-鿿]{1,6}。?|[a-z][一-鿿][a-z]|\u{1F600}", 0..300),
         max_tokens in 1..80_u32,
     ) {
         let text = words.join(" ");

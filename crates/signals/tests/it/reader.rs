@@ -142,7 +142,12 @@ pub(crate) fn embed(text: &str) -> Arc<[f32]> {
 
 /// Everything that a model could do.
 fn full_support() -> ModelSupport<'static> {
-    let heads = Head::ALL.into_iter().map(|head| (head, Vec::new())).collect();
+    let subjects = ["math", "law", "physics", "chemistry"].map(Arc::from).to_vec();
+    let heads = Head::ALL.into_iter().map(|head| match head {
+        Head::Domain => (head, subjects.clone()),
+        _ => (head, Vec::new()),
+    });
+    let heads = heads.collect();
     ModelSupport { embeddings: true, heads, tagger: true, manifests: &|kb| (kb.name == "pets").then(pets) }
 }
 

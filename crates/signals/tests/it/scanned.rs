@@ -239,6 +239,8 @@ fn the_plan_reads_newest_and_tool_text_first_and_each_text_once() {
     let plan = policy.set.plan(&request, domain);
     assert_eq!(plan.needs().len(), 1);
     assert_eq!(plan.needs()[0].cover, Cover::Ends);
+    assert!(plan.wants_models());
+    assert!(!policy.set.plan(&request, FamilySet::default()).wants_models());
 }
 
 #[test]
