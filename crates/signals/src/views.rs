@@ -21,7 +21,8 @@ use lookalike::{Script, latin_of, script_of};
 const MOST_BYTES: usize = 1 << 20;
 
 /// `text` without invisible characters, in compatibility form (NFKC), and with look-alike letters as
-/// Latin ones in words that mix scripts. `None` if the text has nothing of that kind.
+/// Latin ones in words that mix scripts; where there are such words, also in words of look-alikes alone.
+/// `None` if the text has nothing of that kind.
 pub fn plain(text: &str) -> Option<String> {
     let text = head(text);
     if text.is_ascii() || !is_suspicious(text) {
@@ -29,20 +30,21 @@ pub fn plain(text: &str) -> Option<String> {
     }
     let visible: String = visible(text).collect();
     let composed: String = visible.nfkc().collect();
+    let has_mixed_words = words(&composed).any(|word| is_mixed(word));
     let mut plain = String::with_capacity(composed.len());
-    let mut rest = composed.as_str();
-    while !rest.is_empty() {
-        let word = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
-        fold_word(&rest[..word], &mut plain);
-        let gap = rest[word..].find(char::is_alphanumeric).unwrap_or(rest.len() - word);
-        plain.push_str(&rest[word..word + gap]);
-        rest = &rest[word + gap..];
+    for word in words(&composed) {
+        let is_alike = || word.chars().all(|c| latin_of(c).is_some());
+        if has_mixed_words && (is_mixed(word) || is_alike()) {
+            plain.extend(word.chars().map(|c| latin_of(c).unwrap_or(c)));
+        } else {
+            plain.push_str(word);
+        }
     }
     (plain != text).then_some(plain)
 }
 
 /// What encoded segments of `text` say, one a line: base64, hexadecimal digits, letters rotated by 13,
-/// and invisible tag characters. `None` if there are none.
+/// escapes of characters, and invisible tag characters. `None` if there are none.
 pub fn decoded(text: &str) -> Option<String> {
     encoded::decode(head(text))
 }
@@ -68,11 +70,11 @@ fn is_suspicious(text: &str) -> bool {
     })
 }
 
-/// Zero-width and direction marks, fillers, variation selectors and tags.
+/// Zero-width and direction marks, fillers, strokes through letters, variation selectors and tags.
 fn is_invisible(c: char) -> bool {
     matches!(u32::from(c),
-        0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B | 0x200E | 0x200F
-        | 0x202A..=0x202E | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0x1D173..=0x1D17A
+        0xAD | 0x334..=0x338 | 0x34F | 0x488 | 0x489 | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B | 0x200E | 0x200F
+        | 0x202A..=0x202E | 0x2060..=0x206F | 0x20D0..=0x20FF | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0x1D173..=0x1D17A
         | 0xE0000..=0xE0FFF)
 }
 
@@ -105,11 +107,20 @@ fn visible(text: &str) -> impl Iterator<Item = char> + '_ {
     })
 }
 
-fn fold_word(word: &str, into: &mut String) {
-    let scripts = |wanted| word.chars().any(|c| script_of(c) == Some(wanted));
-    if scripts(Script::Latin) && scripts(Script::Alike) {
-        into.extend(word.chars().map(|c| latin_of(c).unwrap_or(c)));
-    } else {
-        into.push_str(word);
-    }
+/// The words of a text and what is between them, in turn.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let is_word = rest.chars().next()?.is_alphanumeric();
+        let end = rest.find(|c: char| c.is_alphanumeric() != is_word).unwrap_or(rest.len());
+        let word = &rest[..end];
+        rest = &rest[end..];
+        Some(word)
+    })
+}
+
+/// Whether a word has Latin letters and look-alikes of other alphabets.
+fn is_mixed(word: &str) -> bool {
+    let has = |wanted| word.chars().any(|c| script_of(c) == Some(wanted));
+    has(Script::Latin) && has(Script::Alike)
 }

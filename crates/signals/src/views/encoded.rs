@@ -1,4 +1,4 @@
-//! Segments of a text that hide text: base64, hexadecimal digits, rotation by 13, tag characters.
+//! Segments of a text that hide text: base64, hexadecimal digits, escapes, rotation by 13, tag characters.
 
 /// The most segments that are decoded.
 const MOST_SEGMENTS: usize = 16;
@@ -8,6 +8,8 @@ const MOST_DECODED: usize = 4096;
 const LEAST_BASE64: usize = 20;
 /// The shortest hexadecimal segment.
 const LEAST_HEX: usize = 24;
+/// The fewest escapes in a row; fewer stand in addresses and code.
+const LEAST_ESCAPES: usize = 8;
 /// The line length from which a base64 segment may go on in the next line.
 const WRAPPED_LINE: usize = 40;
 /// Frequent English words rotated by 13, of which a rotated text has several.
@@ -21,6 +23,7 @@ pub(super) fn decode(text: &str) -> Option<String> {
     let mut decoded = Decoded::default();
     tags(text, &mut decoded);
     segments(text.as_bytes(), &mut decoded);
+    escapes(text.as_bytes(), &mut decoded);
     rotated(text, &mut decoded);
     (!decoded.text.is_empty()).then_some(decoded.text)
 }
@@ -79,6 +82,51 @@ fn segments(bytes: &[u8], decoded: &mut Decoded) {
         }
         at = end;
     }
+}
+
+/// Runs of escaped characters: `\u0069`, `\x69`, `%69`, `&#105;`, `&#x69;`.
+fn escapes(bytes: &[u8], decoded: &mut Decoded) {
+    let mut at = 0;
+    while let Some(offset) = memchr::memchr3(b'\\', b'%', b'&', &bytes[at..])
+        && !decoded.is_full()
+    {
+        let start = at + offset;
+        let mut values: Vec<u32> = Vec::new();
+        let mut end = start;
+        while let Some((value, length)) = escape(&bytes[end..]).filter(|_| values.len() < MOST_DECODED) {
+            values.push(value);
+            end += length;
+        }
+        at = end.max(start + 1);
+        if values.len() < LEAST_ESCAPES {
+            continue;
+        }
+        let octets: Option<Vec<u8>> = values.iter().map(|value| u8::try_from(*value).ok()).collect();
+        let text = octets.and_then(readable).or_else(|| {
+            let text: Option<String> = values.into_iter().map(char::from_u32).collect();
+            text.and_then(|text| readable(text.into_bytes()))
+        });
+        if let Some(text) = text {
+            decoded.add(text.trim());
+        }
+    }
+}
+
+/// The number that an escape at the beginning of `rest` stands for, and its length.
+fn escape(rest: &[u8]) -> Option<(u32, usize)> {
+    let (prefix, most, radix, suffix): (usize, usize, u32, usize) = match rest {
+        [b'\\', b'u', ..] => (2, 4, 16, 0),
+        [b'\\', b'x', ..] => (2, 2, 16, 0),
+        [b'%', ..] => (1, 2, 16, 0),
+        [b'&', b'#', b'x' | b'X', ..] => (3, 6, 16, 1),
+        [b'&', b'#', ..] => (2, 7, 10, 1),
+        _ => return None,
+    };
+    let digits = rest[prefix..].iter().take(most).map_while(|byte| char::from(*byte).to_digit(radix));
+    let (count, value) = digits.fold((0, 0_u32), |(count, value), digit| (count + 1, value * radix + digit));
+    let is_whole =
+        if suffix == 0 { count == most } else { count > 0 && rest.get(prefix + count) == Some(&b';') };
+    is_whole.then_some((value, prefix + count + suffix))
 }
 
 /// Where the run of base64 characters ends; lines of one length belong together.
