@@ -206,6 +206,7 @@ impl Router {
             identity: &trace.identity,
             tokens: self.calibration(),
             authz_fail_open: snapshot.config().global.services.authz.fail_open,
+            readings: None,
         };
         let summary = snapshot.signals().evaluate(&input, families, &mut trace.evidence);
         let signalled = Instant::now();

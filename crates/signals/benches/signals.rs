@@ -138,8 +138,13 @@ fn benchmark(criterion: &mut Criterion) {
     for (size, text) in &texts {
         let mut group = criterion.benchmark_group(*size);
         let request = RequestView::from_prompt(text);
-        let input =
-            SignalInput { request: &request, identity: &identity, tokens: &tokens, authz_fail_open: false };
+        let input = SignalInput {
+            request: &request,
+            identity: &identity,
+            tokens: &tokens,
+            authz_fail_open: false,
+            readings: None,
+        };
         for (name, blocks) in policies {
             let (set, atoms) = compile(blocks);
             group.bench_function(*name, |bencher| {

@@ -1,218 +1,263 @@
-//! The families that need a learned model: declared and checked, and unavailable in this version.
+//! The families that read texts with the router's own models: what they need read, and what they make
+//! of it. No model runs here: [`SignalSet::plan`](crate::SignalSet::plan) says which texts are needed,
+//! somebody reads them, and evaluation is a function of what came out.
 
-use std::collections::HashMap;
+mod bank;
+mod classes;
+mod complexity;
+mod domain;
+mod embedding;
+mod jailbreak;
+mod kb;
+mod manifest;
+mod modality;
+mod phrases;
+mod pii;
+mod plan;
+mod preference;
+mod reading;
+mod reask;
+mod scan;
+mod support;
+mod target;
 
-use vsr_config::{Config, RuleNode, Signals};
-use vsr_types::{
-    Atom, AtomId, AtomTable, Diagnostic, Diagnostics, Evidence, FamilySet, OnError, Path, SignalFamily,
-    UnavailableReason,
+use std::{collections::HashSet, sync::Arc};
+
+use vsr_config::{Compatibility, Config};
+use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, RequestView, SignalFamily, UnavailableReason};
+
+pub use bank::PrototypeVectors;
+pub use kb::{ManifestSource, kb_metric_name};
+pub use manifest::{KnowledgeLabel, KnowledgeManifest};
+pub use plan::{Cover, ReadingPlan, TextNeed, TextSource, TextView, Wants};
+pub use reading::{
+    Head, HeadOutput, HeadReading, HeadSet, TagReading, TaggedSpan, TextReading, TextReadings, TrunkReading,
+    Window,
 };
+pub use support::ModelSupport;
 
-use crate::rules;
+use classes::ClassFamily;
+use complexity::ComplexityFamily;
+use domain::DomainFamily;
+use embedding::EmbeddingFamily;
+use jailbreak::JailbreakFamily;
+use kb::KbFamily;
+use modality::ModalityFamily;
+use pii::PiiFamily;
+use plan::Demand;
+use preference::PreferenceFamily;
+use reask::ReaskFamily;
 
-/// The levels that a complexity rule emits.
-const LEVELS: [&str; 3] = ["easy", "medium", "hard"];
-/// The raw values of a complexity rule, beside its levels.
-const COMPLEXITY_VALUES: [&str; 7] = [
-    "margin",
-    "text_margin",
-    "text_hard_score",
-    "text_easy_score",
-    "image_margin",
-    "image_hard_score",
-    "image_easy_score",
-];
-/// The metrics that every knowledge base has.
-const KB_METRICS: [&str; 2] = ["best_score", "best_matched_score"];
+use crate::{compression::Compressor, set::Laps};
+
 /// The rules of all learned families.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LearnedFamilies {
-    families: Vec<(SignalFamily, Vec<(AtomId, OnError)>)>,
-    /// Atoms that only carry a raw value: margins and metrics.
-    values: Vec<(SignalFamily, AtomId)>,
-}
-
-/// The name, within the `kb` family, of the value-only atom behind a knowledge base's metric.
-pub fn kb_metric_name(kb: &str, metric: &str) -> String {
-    format!("kb_metric:{}:{}", kb.to_lowercase(), metric.to_lowercase())
+    embedding: EmbeddingFamily,
+    domain: DomainFamily,
+    fact_check: ClassFamily,
+    user_feedback: ClassFamily,
+    reask: ReaskFamily,
+    preference: PreferenceFamily,
+    complexity: ComplexityFamily,
+    modality: ModalityFamily,
+    jailbreak: JailbreakFamily,
+    pii: PiiFamily,
+    kb: KbFamily,
+    embedding_rules: usize,
+    compressor: Option<Compressor>,
+    /// The families that read the whole text where it is shortened for the others.
+    uncompressed: FamilySet,
+    budget_tokens: u32,
 }
 
 // === impl LearnedFamilies
 
 impl LearnedFamilies {
-    /// Declares the atoms, checks what can be checked without a model, and says what is not active.
-    pub(crate) fn compile(config: &Config, atoms: &mut AtomTable, diagnostics: &mut Diagnostics) -> Self {
-        let signals = &config.routing.signals;
-        let mut learned = Self::default();
-        for (family, rules) in named_rules(signals) {
-            let ids = rules::declare(family, rules.iter().map(|(name, _)| *name), atoms, diagnostics);
-            let on_errors = rules.iter().map(|(_, on_error)| *on_error);
-            learned.add(family, ids.into_iter().zip(on_errors).collect(), diagnostics);
-        }
-        learned.declare_domains_of_decisions(config, atoms, diagnostics);
-        learned.declare_complexity(signals, atoms, diagnostics);
-        for name in kb_metrics(config) {
-            let atom = atoms.declare(Atom::new(SignalFamily::Kb, name));
-            learned.values.push((SignalFamily::Kb, atom));
-        }
-        check(signals, diagnostics);
+    /// Declares the atoms, checks the rules, and says which of them cannot work with these models.
+    pub(crate) fn compile(
+        config: &Config,
+        support: &ModelSupport<'_>,
+        atoms: &mut AtomTable,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let v0_3 = config.global.router.compatibility == Some(Compatibility::V0_3);
+        let modules = &config.global.model_catalog.modules;
+        let ids = embedding::declare(config, atoms, diagnostics);
+        let skipped = modules.prompt_compression.skip_signals.iter();
+        let mut uncompressed = FamilySet::default();
+        skipped.filter_map(|name| name.parse().ok()).for_each(|family| uncompressed.insert(family));
+        let learned = Self {
+            embedding: EmbeddingFamily::compile(config, v0_3, &ids, diagnostics),
+            domain: DomainFamily::compile(config, v0_3, support.labels(Head::Domain), atoms, diagnostics),
+            fact_check: ClassFamily::fact_check(config, v0_3, atoms, diagnostics),
+            user_feedback: ClassFamily::user_feedback(config, v0_3, atoms, diagnostics),
+            reask: ReaskFamily::compile(config, atoms, diagnostics),
+            preference: PreferenceFamily::compile(config, v0_3, atoms, diagnostics),
+            complexity: ComplexityFamily::compile(config, v0_3, atoms, diagnostics),
+            modality: ModalityFamily::compile(config, v0_3, atoms, diagnostics),
+            jailbreak: JailbreakFamily::compile(config, atoms, diagnostics),
+            pii: PiiFamily::compile(config, v0_3, atoms, diagnostics),
+            kb: KbFamily::compile(config, v0_3, support.manifests, atoms, diagnostics),
+            embedding_rules: ids.len(),
+            compressor: Compressor::new(&modules.prompt_compression, v0_3),
+            uncompressed,
+            budget_tokens: modules.scan.max_tokens,
+        };
+        support::report(&learned, support, diagnostics);
         learned
     }
 
+    /// How many rules each family has.
+    fn sizes(&self) -> [(SignalFamily, usize); 11] {
+        [
+            (SignalFamily::Embedding, self.embedding_rules),
+            (SignalFamily::Domain, self.domain.len()),
+            (SignalFamily::FactCheck, self.fact_check.len()),
+            (SignalFamily::UserFeedback, self.user_feedback.len()),
+            (SignalFamily::Reask, self.reask.len()),
+            (SignalFamily::Preference, self.preference.len()),
+            (SignalFamily::Complexity, self.complexity.len()),
+            (SignalFamily::Modality, self.modality.len()),
+            (SignalFamily::Jailbreak, self.jailbreak.len()),
+            (SignalFamily::Pii, self.pii.len()),
+            (SignalFamily::Kb, self.kb.len()),
+        ]
+    }
+
     /// The families that have rules.
-    pub(crate) fn families(&self) -> impl Iterator<Item = SignalFamily> + '_ {
-        self.families.iter().map(|(family, _)| *family)
+    pub(crate) fn families(&self) -> impl Iterator<Item = SignalFamily> {
+        self.sizes().into_iter().filter(|(_, size)| *size > 0).map(|(family, _)| family)
     }
 
-    /// Marks the rules of the learned families among `families` as what their `on_error` says, and
-    /// their raw values as unavailable: a value that nobody measured is not 0.
-    pub(crate) fn evaluate(&self, families: FamilySet, evidence: &mut Evidence) {
-        for (_, rules) in self.families.iter().filter(|(family, _)| families.contains(*family)) {
-            for (atom, on_error) in rules {
-                evidence.set_unavailable(*atom, UnavailableReason::NotActive, *on_error);
-            }
-        }
-        for (_, atom) in self.values.iter().filter(|(family, _)| families.contains(*family)) {
-            evidence.set_unavailable(*atom, UnavailableReason::NotActive, OnError::Unavailable);
-        }
+    /// Every text whose embedding the rules compare with, once.
+    pub(crate) fn prototype_texts(&self) -> Vec<Arc<str>> {
+        let banks = self
+            .embedding
+            .banks()
+            .chain(self.preference.banks())
+            .chain(self.complexity.banks())
+            .chain(self.jailbreak.banks())
+            .chain(self.kb.banks());
+        let mut seen: HashSet<&Arc<str>> = HashSet::new();
+        banks.flat_map(|bank| bank.texts()).filter(|text| seen.insert(text)).cloned().collect()
     }
 
-    fn add(&mut self, family: SignalFamily, rules: Vec<(AtomId, OnError)>, diagnostics: &mut Diagnostics) {
-        if rules.is_empty() {
-            return;
-        }
-        let path = rules::family_path(family);
-        report_inactive(family, path, rules.len(), diagnostics);
-        self.families.push((family, rules));
+    /// Makes prototypes of the vectors. Rules whose examples lack one stay unavailable.
+    pub(crate) fn install(&mut self, vectors: &PrototypeVectors) {
+        self.embedding.install(vectors);
+        self.preference.install(vectors);
+        self.complexity.install(vectors);
+        self.jailbreak.install(vectors);
+        self.kb.install(vectors);
     }
 
-    /// Where no domains are configured, those that decisions name exist.
-    fn declare_domains_of_decisions(
-        &mut self,
-        config: &Config,
-        atoms: &mut AtomTable,
-        diagnostics: &mut Diagnostics,
+    /// Which texts must be read for `families`.
+    pub(crate) fn plan(&self, request: &RequestView<'_>, families: FamilySet) -> ReadingPlan {
+        plan::plan(request, &self.demand(families), self.compressor.as_ref(), self.budget_tokens)
+    }
+
+    fn demand(&self, families: FamilySet) -> Demand {
+        let mut demand = Demand::default();
+        for (family, wants) in [
+            (SignalFamily::Embedding, self.embedding.reads_text().then_some(Wants::EMBEDDING)),
+            (SignalFamily::Preference, self.preference.reads_text().then_some(Wants::EMBEDDING)),
+            (SignalFamily::Kb, self.kb.reads_text().then_some(Wants::EMBEDDING)),
+            (SignalFamily::Complexity, self.complexity.wants()),
+            (SignalFamily::Domain, (self.domain.len() > 0).then(|| Wants::head(Head::Domain))),
+            (SignalFamily::FactCheck, (self.fact_check.len() > 0).then(|| Wants::head(Head::FactCheck))),
+            (
+                SignalFamily::UserFeedback,
+                (self.user_feedback.len() > 0).then(|| Wants::head(Head::UserFeedback)),
+            ),
+            (SignalFamily::Modality, self.modality.reads_head().then(|| Wants::head(Head::Modality))),
+        ] {
+            let Some(wants) = wants.filter(|_| families.contains(family)) else { continue };
+            let place = if self.uncompressed.contains(family) { &mut demand.full } else { &mut demand.short };
+            *place = place.with(wants);
+        }
+        if families.contains(SignalFamily::Reask) && self.reask.len() > 0 {
+            demand.full = demand.full.with(Wants::EMBEDDING);
+            demand.turns = self.reask.turns();
+        }
+        if families.contains(SignalFamily::Jailbreak) && self.jailbreak.len() > 0 {
+            demand.attack = Some(self.jailbreak.wants());
+            demand.attack_history = self.jailbreak.reads_history();
+        }
+        demand.pii = families.contains(SignalFamily::Pii) && self.pii.len() > 0;
+        demand.pii_history = self.pii.reads_history();
+        demand
+    }
+
+    /// Evaluates the learned families among `families`. Without readings, what needs no model is
+    /// evaluated all the same.
+    pub(crate) fn evaluate(
+        &self,
+        request: &RequestView<'_>,
+        readings: Option<&TextReadings>,
+        laps: &mut Laps<'_>,
     ) {
-        if !config.routing.signals.domains.is_empty() {
-            return;
-        }
-        let mut names = Vec::new();
-        for decision in &config.routing.decisions {
-            if let Some(rules) = &decision.rules {
-                collect_domains(rules, &mut names);
+        let families = laps.families;
+        let absent;
+        let readings = match readings {
+            Some(readings) => readings,
+            None => {
+                absent = TextReadings::unavailable(
+                    self.plan_without_models(request, families),
+                    UnavailableReason::NotActive,
+                );
+                &absent
+            }
+        };
+        for (family, size) in self.sizes() {
+            // A knowledge base has values even where no rule names it.
+            if families.contains(family) && (size > 0 || family == SignalFamily::Kb) {
+                laps.run(family, |evidence| self.evaluate_family(family, request, readings, evidence));
             }
         }
-        let declare = |name: &&str| {
-            let atom = atoms.declare(Atom::new(SignalFamily::Domain, *name));
-            (atom, OnError::Unavailable)
-        };
-        self.add(SignalFamily::Domain, names.iter().map(declare).collect(), diagnostics);
     }
 
-    fn declare_complexity(
-        &mut self,
-        signals: &Signals,
-        atoms: &mut AtomTable,
-        diagnostics: &mut Diagnostics,
+    /// The texts for rules that need no model.
+    fn plan_without_models(&self, request: &RequestView<'_>, families: FamilySet) -> ReadingPlan {
+        let mut without = FamilySet::default();
+        if self.pii.len() > 0 {
+            without.insert(SignalFamily::Pii);
+        }
+        if self.jailbreak.reads_phrases() {
+            without.insert(SignalFamily::Jailbreak);
+        }
+        let asked = without.iter().filter(|family| families.contains(*family));
+        let mut wanted = FamilySet::default();
+        asked.for_each(|family| wanted.insert(family));
+        self.plan(request, wanted)
+    }
+
+    fn evaluate_family(
+        &self,
+        family: SignalFamily,
+        request: &RequestView<'_>,
+        readings: &TextReadings,
+        evidence: &mut Evidence,
     ) {
-        let family = SignalFamily::Complexity;
-        let path = rules::family_path(family);
-        rules::check_names(&path, signals.complexity.iter().map(|rule| rule.name.as_str()), diagnostics);
-        let mut levels = Vec::new();
-        for (index, rule) in signals.complexity.iter().enumerate() {
-            if rule.name.contains(':') {
-                let message = "the name has a `:`, which separates a rule from its level in `name:hard`";
-                diagnostics.error(path.index(index).key("name"), message);
+        let routes = &readings.plan.routes;
+        let need = if self.uncompressed.contains(family) { routes.full } else { routes.short };
+        match family {
+            SignalFamily::Embedding => self.embedding.evaluate(readings, need, evidence),
+            SignalFamily::Domain => self.domain.evaluate(readings, need, evidence),
+            SignalFamily::FactCheck => self.fact_check.evaluate_fact_check(readings, need, evidence),
+            SignalFamily::UserFeedback => {
+                self.user_feedback.evaluate_user_feedback(request, readings, need, evidence);
             }
-            let mut declare =
-                |suffix: &str| atoms.declare(Atom::new(family, format!("{}:{suffix}", rule.name)));
-            levels.extend(LEVELS.map(|level| (declare(level), OnError::from(rule.on_error))));
-            self.values.extend(COMPLEXITY_VALUES.map(|value| (family, declare(value))));
-        }
-        if !levels.is_empty() {
-            report_inactive(family, path, signals.complexity.len(), diagnostics);
-            self.families.push((family, levels));
-        }
-    }
-}
-
-fn report_inactive(family: SignalFamily, path: Path, rules: usize, diagnostics: &mut Diagnostics) {
-    let noun = if rules == 1 { "rule is" } else { "rules are" };
-    diagnostics
-        .not_active(path, format!("the {family} family needs a learned model; {rules} {noun} unavailable"));
-}
-
-/// The rules of every learned family whose atoms are its rule names.
-fn named_rules(signals: &Signals) -> Vec<(SignalFamily, Vec<(&str, OnError)>)> {
-    macro_rules! rules {
-        ($field:ident) => {
-            signals.$field.iter().map(|rule| (rule.name.as_str(), rule.on_error.into())).collect()
-        };
-    }
-    vec![
-        (SignalFamily::Embedding, rules!(embeddings)),
-        (SignalFamily::Domain, rules!(domains)),
-        (SignalFamily::FactCheck, rules!(fact_check)),
-        (SignalFamily::UserFeedback, rules!(user_feedbacks)),
-        (SignalFamily::Reask, rules!(reasks)),
-        (SignalFamily::Preference, rules!(preferences)),
-        (SignalFamily::Modality, rules!(modality)),
-        (SignalFamily::Jailbreak, rules!(jailbreak)),
-        (SignalFamily::Pii, rules!(pii)),
-        (SignalFamily::Kb, rules!(kb)),
-    ]
-}
-
-fn collect_domains<'n>(node: &'n RuleNode, names: &mut Vec<&'n str>) {
-    let is_domain = |kind: &&str| kind.trim().eq_ignore_ascii_case(SignalFamily::Domain.as_str());
-    if node.kind.as_deref().filter(is_domain).is_some()
-        && let Some(name) = node.name.as_deref().filter(|name| !name.trim().is_empty())
-        && !names.contains(&name)
-    {
-        names.push(name);
-    }
-    for condition in &node.conditions {
-        collect_domains(condition, names);
-    }
-}
-
-/// The raw values of every configured knowledge base.
-fn kb_metrics(config: &Config) -> impl Iterator<Item = String> + '_ {
-    config.global.model_catalog.kbs.iter().flat_map(|kb| {
-        let own = kb.metrics.iter().map(|metric| metric.name.as_str());
-        KB_METRICS.into_iter().chain(own).map(|metric| kb_metric_name(&kb.name, metric))
-    })
-}
-
-fn check(signals: &Signals, diagnostics: &mut Diagnostics) {
-    macro_rules! shares {
-        ($family:ident, $field:ident) => {
-            for (index, rule) in signals.$field.iter().enumerate() {
-                let path = rules::family_path(SignalFamily::$family).index(index);
-                rules::check_share(&path, "threshold", Option::from(rule.threshold), diagnostics);
+            SignalFamily::Reask => self.reask.evaluate(readings, evidence),
+            SignalFamily::Preference => self.preference.evaluate(readings, need, evidence),
+            SignalFamily::Complexity => self.complexity.evaluate(readings, need, evidence),
+            SignalFamily::Modality => {
+                self.modality.evaluate(&request.evaluation_text(), readings, need, evidence);
             }
-        };
-    }
-    shares!(Embedding, embeddings);
-    shares!(Reask, reasks);
-    shares!(Preference, preferences);
-    shares!(Jailbreak, jailbreak);
-    shares!(Pii, pii);
-    check_domains(signals, diagnostics);
-}
-
-/// A label of the domain classifier means one domain: the last that lists it.
-fn check_domains(signals: &Signals, diagnostics: &mut Diagnostics) {
-    let mut owners: HashMap<String, &str> = HashMap::new();
-    for (index, rule) in signals.domains.iter().enumerate() {
-        let path = rules::family_path(SignalFamily::Domain).index(index).key("mmlu_categories");
-        for (position, category) in rule.mmlu_categories.iter().enumerate() {
-            let earlier = owners.insert(category.trim().to_lowercase(), &rule.name);
-            if let Some(earlier) = earlier.filter(|earlier| *earlier != rule.name) {
-                let message = format!("the category `{category}` is taken from the domain `{earlier}`");
-                let help = "list each category under one domain";
-                diagnostics.push(Diagnostic::warning(path.index(position), message).help(help));
-            }
+            SignalFamily::Jailbreak => self.jailbreak.evaluate(readings, evidence),
+            SignalFamily::Pii => self.pii.evaluate(readings, evidence),
+            SignalFamily::Kb => self.kb.evaluate(readings, need, evidence),
+            _ => {}
         }
     }
 }

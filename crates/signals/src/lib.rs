@@ -21,6 +21,7 @@
 //!     identity: &Identity::default(),
 //!     tokens: &TokenCalibration::new(),
 //!     authz_fail_open: false,
+//!     readings: None,
 //! };
 //! set.evaluate(&input, FamilySet::ALL, &mut evidence).unwrap();
 //! let urgent = atoms.find(SignalFamily::Keyword, "urgent").unwrap();
@@ -32,21 +33,29 @@ mod authz;
 mod bounds;
 mod calibration;
 mod characters;
+pub mod compression;
 mod context;
 mod conversation;
 mod event;
+pub mod external;
 mod keyword;
 pub mod language;
 mod learned;
 mod lexicon;
 mod pattern;
+pub mod pii;
 mod rules;
 mod set;
 mod structure;
 mod text;
+pub mod views;
 mod words;
 
 pub use calibration::{CalibrationState, TokenCalibration};
 pub use language::supported_languages;
-pub use learned::kb_metric_name;
+pub use learned::{
+    Cover, Head, HeadOutput, HeadReading, HeadSet, KnowledgeLabel, KnowledgeManifest, ManifestSource,
+    ModelSupport, PrototypeVectors, ReadingPlan, TagReading, TaggedSpan, TextNeed, TextReading, TextReadings,
+    TextSource, TextView, TrunkReading, Wants, Window, kb_metric_name,
+};
 pub use set::{SignalInput, SignalRefusal, SignalSet, SignalSummary};

@@ -1,6 +1,6 @@
 //! All signal rules of one configuration, compiled, and their evaluation on one request.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use vsr_config::{Compatibility, Config};
 use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, Identity, RequestView, SignalFamily};
@@ -13,7 +13,7 @@ use crate::{
     event::EventFamily,
     keyword::{self, KeywordFamily},
     language::LanguageFamily,
-    learned::LearnedFamilies,
+    learned::{LearnedFamilies, ModelSupport, PrototypeVectors, ReadingPlan, TextReadings},
     lexicon::{Lexicon, LexiconBuilder},
     pattern::Patterns,
     rules,
@@ -47,6 +47,8 @@ pub struct SignalInput<'i> {
     pub tokens: &'i TokenCalibration,
     /// Whether a request without a user passes where roles matter.
     pub authz_fail_open: bool,
+    /// What the router's own models read; without it the rules that need a model are unavailable.
+    pub readings: Option<&'i TextReadings>,
 }
 
 /// What an evaluation found beside the evidence.
@@ -65,8 +67,8 @@ pub enum SignalRefusal {
 }
 
 /// Evaluates one family after the other, with one look at the clock for each.
-struct Laps<'e> {
-    families: FamilySet,
+pub(crate) struct Laps<'e> {
+    pub(crate) families: FamilySet,
     evidence: &'e mut Evidence,
     last: Instant,
 }
@@ -77,6 +79,17 @@ impl SignalSet {
     /// Compiles the rules of all families, declares their atoms, and reports every problem. With errors
     /// reported the set can be evaluated, but rules in error never match.
     pub fn compile(config: &Config, atoms: &mut AtomTable, diagnostics: &mut Diagnostics) -> Self {
+        Self::compile_for(config, &ModelSupport::none(), atoms, diagnostics)
+    }
+
+    /// The same for a router with models of its own. Rules that compare with examples are unavailable
+    /// until [`Self::install`] was called.
+    pub fn compile_for(
+        config: &Config,
+        support: &ModelSupport<'_>,
+        atoms: &mut AtomTable,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
         let signals = &config.routing.signals;
         let v0_3 = config.global.router.compatibility == Some(Compatibility::V0_3);
         let mut lexicon = LexiconBuilder::default();
@@ -102,7 +115,7 @@ impl SignalSet {
             language: LanguageFamily::compile(&signals.language, v0_3, atoms, diagnostics),
             context: ContextFamily::compile(&signals.context, atoms, diagnostics),
             conversation: ConversationFamily::compile(&signals.conversation, atoms, diagnostics),
-            learned: LearnedFamilies::compile(config, atoms, diagnostics),
+            learned: LearnedFamilies::compile(config, support, atoms, diagnostics),
         }
     }
 
@@ -124,6 +137,22 @@ impl SignalSet {
         }
         self.learned.families().for_each(|family| families.insert(family));
         families
+    }
+
+    /// The examples whose embeddings the rules compare with, each once.
+    pub fn prototype_texts(&self) -> Vec<Arc<str>> {
+        self.learned.prototype_texts()
+    }
+
+    /// Gives the rules the embeddings of [`Self::prototype_texts`]. A rule of whose examples one is
+    /// missing stays unavailable.
+    pub fn install(&mut self, vectors: &PrototypeVectors) {
+        self.learned.install(vectors);
+    }
+
+    /// The texts of a request that the router's own models must read before `families` are evaluated.
+    pub fn plan(&self, request: &RequestView<'_>, families: FamilySet) -> ReadingPlan {
+        self.learned.plan(request, families)
     }
 
     /// Evaluates every rule of `families` and leaves all other evidence as it is.
@@ -157,7 +186,7 @@ impl SignalSet {
             });
         }
         self.evaluate_text(input.request, &mut laps);
-        self.learned.evaluate(families, evidence);
+        self.learned.evaluate(input.request, input.readings, &mut laps);
         Ok(SignalSummary { context_tokens })
     }
 
@@ -190,7 +219,7 @@ impl Laps<'_> {
     }
 
     /// Evaluates a family and books on it the time since the last one.
-    fn run(&mut self, family: SignalFamily, evaluate: impl FnOnce(&mut Evidence)) {
+    pub(crate) fn run(&mut self, family: SignalFamily, evaluate: impl FnOnce(&mut Evidence)) {
         evaluate(self.evidence);
         let now = Instant::now();
         let nanos = u64::try_from((now - self.last).as_nanos()).unwrap_or(u64::MAX);

@@ -18,6 +18,8 @@ pub enum UnavailableReason {
     Failed,
     /// The detector's queue was full or its deadline passed.
     Overloaded,
+    /// Not all of the text was read, and the rule demands it.
+    PartlyRead,
     /// The text is in a language that the detector was not evaluated on.
     UnsupportedLanguage,
     /// Nobody vouched for the caller.

@@ -21,6 +21,7 @@ pub(super) fn check(config: &Config, decoder: &mut Decoder<'_>) {
 
 fn thresholds(modules: &Modules, place: &Path, decoder: &mut Decoder<'_>) {
     Ranges::of(place.key("prompt_guard"), decoder).unit("threshold", modules.prompt_guard.threshold);
+    Ranges::of(place.key("scan"), decoder).at_least_one("max_tokens", modules.scan.max_tokens);
     let classifier = place.key("classifier");
     Ranges::of(classifier.key("domain"), decoder).unit("threshold", modules.classifier.domain.threshold);
     Ranges::of(classifier.key("mcp"), decoder).unit("threshold", modules.classifier.mcp.threshold);

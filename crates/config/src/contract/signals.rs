@@ -234,6 +234,8 @@ contract! {
         description: Option<String> = None,
         /// A condition without which nothing is emitted.
         composer: Option<RuleNode> = None,
+        /// What tells hard from easy; the examples, or the classifier where a rule has none.
+        method: Option<ComplexityMethod> = None,
         /// What it counts as when it cannot be evaluated.
         on_error: OnErrorRule = OnErrorRule::Unavailable,
     }
@@ -280,6 +282,8 @@ contract! {
         jailbreak_patterns: Vec<String> = Vec::new(),
         /// What harmless requests look like.
         benign_patterns: Vec<String> = Vec::new(),
+        /// Whether the rule is unavailable unless it matched or all of the text was read.
+        require_full_scan: bool = false,
         /// For people.
         description: Option<String> = None,
         /// What it counts as when it cannot be evaluated.
@@ -294,6 +298,8 @@ contract! {
         threshold: Option<f64> = None,
         /// Types that do not count.
         pii_types_allowed: Vec<String> = Vec::new(),
+        /// Whether the rule is unavailable unless it matched or all of the text was read.
+        require_full_scan: bool = false,
         /// Whether earlier messages are read.
         include_history: bool = false,
         /// For people.
@@ -489,6 +495,16 @@ contract_enum! {
         /// By the patterns as text.
         Pattern = "pattern",
         /// By all of these.
+        Hybrid = "hybrid",
+    }
+
+    /// What tells hard requests from easy ones.
+    pub enum ComplexityMethod {
+        /// Similarity to the examples.
+        Contrastive = "contrastive",
+        /// The classifier of difficulty.
+        Classifier = "classifier",
+        /// The mean of both.
         Hybrid = "hybrid",
     }
 

@@ -69,6 +69,7 @@ fn the_public_release_configurations_compile_without_errors() {
             identity: &identity,
             tokens: &TokenCalibration::new(),
             authz_fail_open: false,
+            readings: None,
         };
         set.evaluate(&input, FamilySet::ALL, &mut evidence).unwrap();
         let matched: Vec<String> = evidence.matched().iter().map(|id| atoms.atom(id).to_string()).collect();

@@ -1,16 +1,16 @@
 //! Families that need a learned model.
 
-use vsr_types::{SignalFamily, UnavailableReason};
+use vsr_types::{RequestView, SignalFamily, UnavailableReason};
 
 use crate::policy::Policy;
 
 const EVERY_FAMILY: &str = "
-embeddings: [{name: e}, {name: e2, on_error: match}]
+embeddings: [{name: e, candidates: [x]}, {name: e2, on_error: match, candidates: [x]}]
 domains: [{name: d, mmlu_categories: [math]}]
 fact_check: [{name: needs_fact_check}]
 user_feedbacks: [{name: satisfied}]
 reasks: [{name: r, on_error: no_match}]
-preferences: [{name: p}]
+preferences: [{name: p, description: short}]
 complexity: [{name: c}]
 modality: [{name: AR}]
 jailbreak: [{name: j}]
@@ -20,7 +20,9 @@ kb: [{name: k, kb: privacy_kb, target: {kind: group, value: private}}]";
 #[test]
 fn every_rule_has_an_atom_and_is_unavailable() {
     let policy = Policy::signals(EVERY_FAMILY);
-    let found = policy.on("hello");
+    let mut request = RequestView::from_prompt("hello");
+    request.facts.has_prior_assistant_reply = true;
+    let found = policy.on_request(&request);
     for (family, name) in [
         (SignalFamily::Embedding, "e"),
         (SignalFamily::Domain, "d"),
@@ -68,7 +70,7 @@ fn each_family_is_announced_once_as_not_active() {
         policy.diagnostics.iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
     assert_eq!(announced.len(), 11, "{announced:#?}");
     assert_eq!(
-        announced[0],
+        announced[1],
         "routing.signals.embeddings: the embedding family needs a learned model; 2 rules are unavailable"
     );
     assert!(
@@ -89,6 +91,7 @@ fn families_that_are_not_asked_for_stay_untouched() {
         identity: &vsr_types::Identity::default(),
         tokens: &vsr_signals::TokenCalibration::new(),
         authz_fail_open: false,
+        readings: None,
     };
     policy.set.evaluate(&input, vsr_types::FamilySet::default(), &mut evidence).unwrap();
     assert!(evidence.unavailable().is_empty());

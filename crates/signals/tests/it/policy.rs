@@ -71,13 +71,22 @@ impl Policy {
     ) -> Result<Found<'_>, SignalRefusal> {
         let mut evidence = Evidence::new(&self.atoms);
         let tokens = TokenCalibration::new();
-        let input = SignalInput { request, identity, tokens: &tokens, authz_fail_open };
+        let input = SignalInput { request, identity, tokens: &tokens, authz_fail_open, readings: None };
         let summary = self.set.evaluate(&input, FamilySet::ALL, &mut evidence)?;
         Ok(Found { policy: self, evidence, summary })
     }
 }
 
-impl Found<'_> {
+impl<'p> Found<'p> {
+    pub(crate) fn new(policy: &'p Policy, evidence: Evidence, summary: SignalSummary) -> Self {
+        Self { policy, evidence, summary }
+    }
+
+    /// Why `family:name` could not be evaluated.
+    pub(crate) fn reason(&self, family: SignalFamily, name: &str) -> Option<vsr_types::UnavailableReason> {
+        self.evidence.reason(self.id(family, name))
+    }
+
     fn id(&self, family: SignalFamily, name: &str) -> vsr_types::AtomId {
         self.policy.atoms.find(family, name).unwrap_or_else(|| panic!("no atom {family}:{name}"))
     }

@@ -14,6 +14,8 @@ contract! {
     pub struct Modules {
         /// Shorter texts for the signals.
         prompt_compression: PromptCompression = PromptCompression::default(),
+        /// How much of a request's text is read.
+        scan: ScanModule = ScanModule::default(),
         /// Prompt injection.
         prompt_guard: PromptGuard = PromptGuard::default(),
         /// Subject areas, personal data and preferences.
@@ -40,20 +42,27 @@ contract! {
         min_length: u32 = 0,
         /// Signals that read the whole text.
         skip_signals: Vec<String> = vec!["jailbreak".into(), "pii".into()],
-        /// How much a sentence's connections count; the profile's if absent or 0.
+        /// How much a sentence's connections count; the profile's if absent.
         textrank_weight: Option<f64> = None,
-        /// How much a sentence's place counts; the profile's if absent or 0.
+        /// How much a sentence's place counts; the profile's if absent.
         position_weight: Option<f64> = None,
-        /// How much a sentence's rare words count; the profile's if absent or 0.
+        /// How much a sentence's rare words count; the profile's if absent.
         tfidf_weight: Option<f64> = None,
-        /// How much a sentence's novelty counts; the profile's if absent or 0.
+        /// How much a sentence's novelty counts; the profile's if absent.
         novelty_weight: Option<f64> = None,
-        /// How much less the middle counts, 0..=1; the profile's if absent or 0.
+        /// How much less the middle counts, 0..=1; the profile's if absent.
         position_depth: Option<f64> = None,
-        /// The first sentences that are kept; the profile's if absent or 0.
+        /// The first sentences that are kept; the profile's if absent.
         preserve_first_n: Option<u32> = None,
-        /// The last sentences that are kept; the profile's if absent or 0.
+        /// The last sentences that are kept; the profile's if absent.
         preserve_last_n: Option<u32> = None,
+    }
+
+    /// How much of a request's text the router's own models read.
+    pub struct ScanModule {
+        /// The most tokens read for one request, newest and tool text first; what was read for an earlier
+        /// request counts too.
+        max_tokens: u32 = 16_384,
     }
 
     /// Prompt injection.

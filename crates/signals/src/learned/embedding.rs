@@ -1,0 +1,118 @@
+//! The `embedding` family: similarity to examples.
+
+use vsr_config::{AggregationMethod, Config, EmbeddingRule, QueryModality};
+use vsr_types::{AtomId, AtomTable, Diagnostic, Diagnostics, Evidence, SignalFamily, UnavailableReason};
+
+use super::{
+    bank::{Bank, Nearness, PrototypeVectors, Scoring},
+    reading::TextReadings,
+    target::{Target, excerpt},
+};
+use crate::rules;
+
+/// Every embedding rule.
+#[derive(Debug)]
+pub(super) struct EmbeddingFamily {
+    rules: Vec<Rule>,
+    /// The release's soft matching: the score from which rules match when none reaches its threshold.
+    soft_at: Option<f64>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    target: Target,
+    threshold: f64,
+    bank: Bank,
+    reads_text: bool,
+}
+
+// === impl EmbeddingFamily
+
+impl EmbeddingFamily {
+    pub(super) fn compile(
+        config: &Config,
+        v0_3: bool,
+        ids: &[AtomId],
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let settings = &config.global.model_catalog.embeddings.semantic.embedding_config;
+        let path = rules::family_path(SignalFamily::Embedding);
+        let soft = settings.enable_soft_matching.then_some(settings.min_score_threshold);
+        let compile = |((index, rule), atom): ((usize, &EmbeddingRule), &AtomId)| {
+            let place = path.index(index);
+            rules::check_share(&place, "threshold", Some(rule.threshold), diagnostics);
+            let reads_text = rule.query_modality == QueryModality::Text;
+            if !reads_text {
+                let word = rule.query_modality.as_str();
+                let message = format!("{word} queries need a multimodal model; the rule is unavailable");
+                diagnostics.not_active(place.key("query_modality"), message);
+            }
+            let scoring = match rule.aggregation_method {
+                AggregationMethod::Mean => Scoring::mean(&settings.prototype_scoring),
+                AggregationMethod::Max | AggregationMethod::Any if !v0_3 => Scoring::MAX,
+                _ => Scoring::blend(&settings.prototype_scoring),
+            };
+            let bank = Bank::new(rule.candidates.iter().map(String::as_str), scoring);
+            if bank.is_empty() && reads_text {
+                let problem = Diagnostic::warning(place, "the rule has no candidates, so it never matches");
+                diagnostics.push(problem.help("add examples under `candidates`"));
+            }
+            let is_own = rule.threshold > 0.0 || v0_3;
+            let threshold = soft.filter(|_| !is_own).unwrap_or(rule.threshold);
+            Rule { target: Target::new(*atom, rule.on_error), threshold, bank, reads_text }
+        };
+        let rules = config.routing.signals.embeddings.iter().enumerate().zip(ids).map(compile).collect();
+        Self { rules, soft_at: soft.filter(|_| v0_3) }
+    }
+
+    pub(super) fn banks(&self) -> impl Iterator<Item = &Bank> {
+        self.rules.iter().filter(|rule| rule.reads_text).map(|rule| &rule.bank)
+    }
+
+    pub(super) fn install(&mut self, vectors: &PrototypeVectors) {
+        self.rules.iter_mut().for_each(|rule| rule.bank.install(vectors));
+    }
+
+    pub(super) fn reads_text(&self) -> bool {
+        self.rules.iter().any(|rule| rule.reads_text && !rule.bank.is_empty())
+    }
+
+    pub(super) fn evaluate(&self, readings: &TextReadings, need: Option<usize>, evidence: &mut Evidence) {
+        let query = readings.embedding(need);
+        let mut scored: Vec<(&Rule, Nearness)> = Vec::with_capacity(self.rules.len());
+        for rule in &self.rules {
+            let nearness = match &query {
+                _ if !rule.reads_text => Err(UnavailableReason::NotActive),
+                Ok(_) if rule.bank.is_empty() => {
+                    rule.target.settle(None, evidence);
+                    continue;
+                }
+                Ok(query) => {
+                    let nearness = rule.bank.nearness(query, readings.fingerprint());
+                    nearness.ok_or(UnavailableReason::Failed)
+                }
+                Err(reason) => Err(*reason),
+            };
+            match nearness {
+                Ok(nearness) => scored.push((rule, nearness)),
+                Err(reason) => rule.target.fail(reason, evidence),
+            }
+        }
+        let is_hard = |rule: &Rule, nearness: &Nearness| nearness.score >= rule.threshold;
+        let any_hard = scored.iter().any(|(rule, nearness)| is_hard(rule, nearness));
+        for (rule, nearness) in &scored {
+            let is_soft = !any_hard && self.soft_at.is_some_and(|soft_at| nearness.score >= soft_at);
+            let matched = is_hard(rule, nearness) || is_soft;
+            evidence.set_value(rule.target.atom, nearness.score);
+            rule.target.settle(matched.then_some(nearness.score), evidence);
+            let nearest = excerpt(&nearness.nearest);
+            evidence.note(rule.target.atom, || format!("nearest {:.3}: {nearest}", nearness.best));
+        }
+    }
+}
+
+/// Declares the atoms of the rules.
+pub(super) fn declare(config: &Config, atoms: &mut AtomTable, diagnostics: &mut Diagnostics) -> Vec<AtomId> {
+    let names = config.routing.signals.embeddings.iter().map(|rule| rule.name.as_str());
+    rules::declare(SignalFamily::Embedding, names, atoms, diagnostics)
+}

@@ -1,0 +1,305 @@
+//! The `jailbreak` family: attacks on the model, in what users, tools and documents say.
+
+use vsr_config::{Config, JailbreakMethod, JailbreakRule};
+use vsr_types::{AtomTable, Diagnostics, Evidence, Path, SignalFamily, UnavailableReason};
+
+use super::{
+    bank::{Bank, PrototypeVectors, Scoring},
+    phrases::Phrases,
+    plan::{Scan, Wants},
+    reading::{Head, TextReadings, TrunkReading},
+    scan::{Coverage, describe},
+    target::{Target, excerpt},
+};
+use crate::rules;
+
+/// The contrast from which a text counts as an attack, where a contrastive rule names none.
+const CONTRAST: f64 = 0.1;
+/// The share of a hybrid rule's threshold from which the classifier counts if the contrast agrees.
+const HALF_SURE: f64 = 0.5;
+/// The classes of attacks.
+const ATTACKS: [&str; 7] =
+    ["jailbreak", "injection", "prompt_injection", "indirect_injection", "attack", "unsafe", "malicious"];
+
+/// Every jailbreak rule.
+#[derive(Debug)]
+pub(super) struct JailbreakFamily {
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    target: Target,
+    method: JailbreakMethod,
+    threshold: f64,
+    include_history: bool,
+    require_full_scan: bool,
+    attacks: Bank,
+    harmless: Bank,
+    phrases: Phrases,
+}
+
+/// What was found in the texts of one rule.
+#[derive(Debug, Default)]
+struct Findings {
+    /// The highest probability of an attack, and where.
+    probability: Option<(f64, Scan)>,
+    /// The highest contrast, where, and the attack it is like.
+    contrast: Option<(f64, Scan, String)>,
+    /// A phrase, and where.
+    phrase: Option<(String, Scan)>,
+    /// Why a text could not be judged.
+    failure: Option<UnavailableReason>,
+    coverage: Coverage,
+}
+
+// === impl JailbreakFamily
+
+impl JailbreakFamily {
+    pub(super) fn compile(config: &Config, atoms: &mut AtomTable, diagnostics: &mut Diagnostics) -> Self {
+        let catalog = &config.global.model_catalog;
+        let written = &config.routing.signals.jailbreak;
+        let names = written.iter().map(|rule| rule.name.as_str());
+        let ids = rules::declare(SignalFamily::Jailbreak, names, atoms, diagnostics);
+        let path = rules::family_path(SignalFamily::Jailbreak);
+        let compile = |((index, rule), atom)| {
+            let place = path.index(index);
+            check(rule, &place, diagnostics);
+            Rule::compile(
+                rule,
+                Target::new(atom, rule.on_error),
+                catalog.modules.prompt_guard.threshold,
+                &place,
+                diagnostics,
+            )
+        };
+        Self { rules: written.iter().enumerate().zip(ids).map(compile).collect() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    pub(super) fn banks(&self) -> impl Iterator<Item = &Bank> {
+        self.rules.iter().filter(|rule| rule.compares()).flat_map(|rule| [&rule.attacks, &rule.harmless])
+    }
+
+    pub(super) fn install(&mut self, vectors: &PrototypeVectors) {
+        for rule in &mut self.rules {
+            rule.attacks.install(vectors);
+            rule.harmless.install(vectors);
+        }
+    }
+
+    /// What is wanted of every scanned text.
+    pub(super) fn wants(&self) -> Wants {
+        let mut wants = Wants::default();
+        for rule in &self.rules {
+            if rule.classifies() {
+                wants = wants.with(Wants::head(Head::Jailbreak));
+            }
+            if rule.compares() {
+                wants = wants.with(Wants::EMBEDDING);
+            }
+        }
+        wants
+    }
+
+    pub(super) fn reads_history(&self) -> bool {
+        self.rules.iter().any(|rule| rule.include_history)
+    }
+
+    /// How many rules cannot do without a model.
+    pub(super) fn needing_models(&self) -> usize {
+        self.rules.iter().filter(|rule| rule.method != JailbreakMethod::Pattern).count()
+    }
+
+    /// Whether a rule works without a model.
+    pub(super) fn reads_phrases(&self) -> bool {
+        self.rules.iter().any(Rule::searches)
+    }
+
+    pub(super) fn evaluate(&self, readings: &TextReadings, evidence: &mut Evidence) {
+        for rule in &self.rules {
+            let findings = rule.read(readings);
+            rule.judge(&findings, readings, evidence);
+        }
+    }
+}
+
+// === impl Rule
+
+impl Rule {
+    fn compile(
+        rule: &JailbreakRule,
+        target: Target,
+        module_threshold: f64,
+        place: &Path,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let own = rule.threshold.filter(|threshold| *threshold > 0.0);
+        let default = if rule.method == JailbreakMethod::Contrastive { CONTRAST } else { module_threshold };
+        let searches = matches!(rule.method, JailbreakMethod::Pattern | JailbreakMethod::Hybrid);
+        let patterns: &[String] = if searches { &rule.jailbreak_patterns } else { &[] };
+        let phrases = Phrases::compile(patterns).unwrap_or_else(|error| {
+            let message = format!("the patterns are too many for one automaton: {error}");
+            diagnostics.error(place.key("jailbreak_patterns"), message);
+            Phrases::default()
+        });
+        let bank = |texts: &[String]| Bank::new(texts.iter().map(String::as_str), Scoring::MAX);
+        Self {
+            target,
+            method: rule.method,
+            threshold: own.unwrap_or(default),
+            include_history: rule.include_history,
+            require_full_scan: rule.require_full_scan,
+            attacks: bank(&rule.jailbreak_patterns),
+            harmless: bank(&rule.benign_patterns),
+            phrases,
+        }
+    }
+
+    fn classifies(&self) -> bool {
+        matches!(self.method, JailbreakMethod::Classifier | JailbreakMethod::Hybrid)
+    }
+
+    fn compares(&self) -> bool {
+        matches!(self.method, JailbreakMethod::Contrastive | JailbreakMethod::Hybrid)
+            && !self.attacks.is_empty()
+    }
+
+    fn searches(&self) -> bool {
+        !self.phrases.is_empty()
+    }
+
+    fn read(&self, readings: &TextReadings) -> Findings {
+        let routes = &readings.plan.routes;
+        let mut found = Findings { coverage: Coverage::new(routes.has_dropped), ..Findings::default() };
+        let scans = routes.scans.iter().filter(|scan| scan.for_attack);
+        for scan in scans.filter(|scan| self.include_history || !scan.is_history()) {
+            found.coverage.texts += 1;
+            if self.searches()
+                && found.phrase.is_none()
+                && let Some(phrase) = self.phrases.find(&readings.plan.needs()[scan.need].text)
+            {
+                found.phrase = Some((phrase.to_owned(), *scan));
+            }
+            if !self.classifies() && !self.compares() {
+                continue;
+            }
+            match readings.trunk(scan.need) {
+                Ok(trunk) => {
+                    found.coverage.add(trunk.tokens_seen, trunk.tokens_present);
+                    self.read_windows(*scan, trunk, readings, &mut found);
+                }
+                Err(reason) => found.failure = found.failure.or(Some(reason)),
+            }
+        }
+        found
+    }
+
+    fn read_windows(&self, scan: Scan, trunk: &TrunkReading, readings: &TextReadings, found: &mut Findings) {
+        for window in &trunk.windows {
+            if self.classifies() {
+                let probability = window.output(Head::Jailbreak).and_then(|output| {
+                    let is_attack =
+                        |label: &str| ATTACKS.iter().any(|attack| label.eq_ignore_ascii_case(attack));
+                    if !output.labels.iter().any(|label| is_attack(label)) {
+                        return Err(UnavailableReason::Failed);
+                    }
+                    let classes = output.labels.iter().zip(output.probabilities.iter());
+                    Ok(classes.filter(|(label, _)| is_attack(label)).map(|(_, p)| f64::from(*p)).sum::<f64>())
+                });
+                match probability {
+                    Ok(probability) if found.probability.is_none_or(|(most, _)| probability > most) => {
+                        found.probability = Some((probability, scan));
+                    }
+                    Ok(_) => {}
+                    Err(reason) => found.failure = found.failure.or(Some(reason)),
+                }
+            }
+            if self.compares() {
+                match window.embedding.as_deref().and_then(|query| self.contrast(query, readings)) {
+                    Some((contrast, _))
+                        if found.contrast.as_ref().is_some_and(|(most, ..)| contrast <= *most) => {}
+                    Some((contrast, attack)) => found.contrast = Some((contrast, scan, attack)),
+                    None => found.failure = found.failure.or(Some(UnavailableReason::Failed)),
+                }
+            }
+        }
+    }
+
+    /// The similarity to the nearest attack less that to the nearest harmless request; 0 where the rule
+    /// has no harmless ones.
+    fn contrast(&self, query: &[f32], readings: &TextReadings) -> Option<(f64, String)> {
+        let attack = self.attacks.nearness(query, readings.fingerprint())?;
+        let harmless = match self.harmless.is_empty() {
+            true => 0.0,
+            false => self.harmless.nearness(query, readings.fingerprint())?.best,
+        };
+        Some((attack.best - harmless, excerpt(&attack.nearest).to_owned()))
+    }
+
+    fn judge(&self, found: &Findings, readings: &TextReadings, evidence: &mut Evidence) {
+        let (atom, target) = (self.target.atom, self.target);
+        if found.coverage.texts == 0 {
+            return target.fail(readings.nothing(), evidence);
+        }
+        let probability = found.probability.map(|(probability, _)| probability);
+        let contrast = found.contrast.as_ref().map(|(contrast, ..)| *contrast);
+        let confidence = match self.method {
+            JailbreakMethod::Pattern => None,
+            JailbreakMethod::Contrastive => contrast.filter(|contrast| *contrast >= self.threshold),
+            JailbreakMethod::Classifier => probability.filter(|probability| *probability >= self.threshold),
+            JailbreakMethod::Hybrid => probability.filter(|probability| {
+                let agrees = contrast.is_some_and(|contrast| contrast >= CONTRAST);
+                let needed = if agrees { self.threshold * HALF_SURE } else { self.threshold };
+                *probability >= needed
+            }),
+        };
+        let confidence = if found.phrase.is_some() { Some(1.0) } else { confidence };
+        let value = if self.method == JailbreakMethod::Contrastive { contrast } else { probability };
+        if let Some(value) = value.or(confidence) {
+            evidence.set_value(atom, value);
+        }
+        match (confidence, found.failure) {
+            (None, Some(reason)) => target.fail(reason, evidence),
+            (None, None) if self.require_full_scan && !found.coverage.is_whole() => {
+                target.fail(UnavailableReason::PartlyRead, evidence);
+            }
+            (confidence, _) => target.settle(confidence, evidence),
+        }
+        if let Some((phrase, scan)) = &found.phrase {
+            evidence.note(atom, || format!("pattern in {}: {}", describe(*scan), excerpt(phrase)));
+        }
+        if let Some((probability, scan)) = found.probability {
+            evidence.note(atom, || format!("probability {probability:.3} in {}", describe(scan)));
+        }
+        if let Some((contrast, scan, attack)) = &found.contrast {
+            evidence
+                .note(atom, || format!("contrast {contrast:.3} in {}, nearest: {attack}", describe(*scan)));
+        }
+        found.coverage.note(atom, evidence);
+    }
+}
+
+fn check(rule: &JailbreakRule, place: &Path, diagnostics: &mut Diagnostics) {
+    rules::check_share(place, "threshold", rule.threshold, diagnostics);
+    let method = rule.method.as_str();
+    let (attacks, harmless) = (!rule.jailbreak_patterns.is_empty(), !rule.benign_patterns.is_empty());
+    match rule.method {
+        JailbreakMethod::Classifier if attacks || harmless => {
+            let message = "the method `classifier` reads no patterns; use `hybrid` for both";
+            diagnostics.warning(place.key("method"), message);
+        }
+        JailbreakMethod::Pattern | JailbreakMethod::Contrastive if !attacks => {
+            let message = format!("the method `{method}` needs `jailbreak_patterns`; the rule never matches");
+            diagnostics.warning(place.key("jailbreak_patterns"), message);
+        }
+        JailbreakMethod::Pattern if harmless => {
+            let message = "the method `pattern` does not read them; `contrastive` and `hybrid` do";
+            diagnostics.warning(place.key("benign_patterns"), message);
+        }
+        _ => {}
+    }
+}
