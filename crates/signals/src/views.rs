@@ -30,7 +30,7 @@ pub fn plain(text: &str) -> Option<String> {
     }
     let visible: String = visible(text).collect();
     let composed: String = visible.nfkc().collect();
-    let has_mixed_words = words(&composed).any(|word| is_mixed(word));
+    let has_mixed_words = words(&composed).any(is_mixed);
     let mut plain = String::with_capacity(composed.len());
     for word in words(&composed) {
         let is_alike = || word.chars().all(|c| latin_of(c).is_some());
