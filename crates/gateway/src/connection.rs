@@ -22,6 +22,7 @@ use crate::{
     listener::{Listener, Place},
     service,
     transport::Transport,
+    turn::Turn,
     worker::{Lifecycle, Worker},
 };
 
@@ -60,6 +61,7 @@ pub(crate) async fn serve(
     let mut is_draining = false;
     let mut deadline = Deadline::default();
     let ended = poll_fn(|cx| {
+        Turn::begin();
         loop {
             if let Poll::Ready(ended) = http.as_mut().poll(cx) {
                 return Poll::Ready(Some(ended));

@@ -15,16 +15,21 @@ use vsr_protocol::{
 use vsr_router::{Backend, Exchange};
 use vsr_upstream::Body;
 
-use crate::{failure::Failure, guard};
+use crate::{failure::Failure, guard, turn::Turn};
+
+/// Pieces are joined until they have so many bytes.
+const JOINED_BYTES: usize = 32 * 1024;
 
 /// A stream of events. It is read from the backend only as fast as the client takes it, and dropping it closes the
 /// connection to the backend.
 pub(crate) struct EventStream {
     upstream: Option<Body>,
     observer: StreamObserver,
-    /// What the client gets next, from `sent` on.
+    /// What the client gets next.
     pending: Vec<Bytes>,
-    sent: usize,
+    pending_bytes: usize,
+    /// Since when the tasks that may have more to read have had their turn.
+    yielded: Option<Turn>,
     exchange: Option<Exchange>,
     backend: Arc<Backend>,
 }
@@ -48,7 +53,8 @@ impl EventStream {
             upstream: Some(upstream),
             observer: StreamObserver::new(options),
             pending: Vec::new(),
-            sent: 0,
+            pending_bytes: 0,
+            yielded: None,
             exchange: Some(exchange),
             backend,
         }
@@ -56,32 +62,56 @@ impl EventStream {
 
     /// Whether the client has all it will get.
     pub(crate) fn is_over(&self) -> bool {
-        self.upstream.is_none() && self.sent == self.pending.len()
+        self.upstream.is_none() && self.pending.is_empty()
     }
 
-    /// The next piece for the client.
+    /// The next piece for the client: all that has arrived by now, as one.
+    ///
+    /// The backend's connection is read by a task of its own, which hands over one chunk at a time. Where it may have
+    /// more, it is given one turn before the client's connection writes: a system call for each piece that arrived
+    /// together costs more than all the rest.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        loop {
-            if let Some(data) = self.pending.get_mut(self.sent).map(std::mem::take) {
-                self.sent += 1;
-                return Poll::Ready(Some(data));
-            }
-            self.pending.clear();
-            self.sent = 0;
-            let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
-            match ready!(Pin::new(upstream).poll_frame(cx)) {
-                Some(Ok(frame)) => {
+        while let Some(upstream) = &mut self.upstream {
+            match Pin::new(upstream).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.yielded = None;
                     if let Ok(data) = frame.into_data() {
+                        self.pending_bytes += data.len();
                         self.receive(data);
                     }
+                    if self.pending_bytes >= JOINED_BYTES && !self.pending.is_empty() {
+                        break;
+                    }
                 }
-                Some(Err(error)) => {
+                Poll::Ready(Some(Err(error))) => {
                     tracing::warn!(backend = %self.backend.name, %error, "a stream broke off");
                     self.finish(Some(Failure::of(error.kind())));
                 }
-                None => self.finish(None),
+                Poll::Ready(None) => self.finish(None),
+                Poll::Pending if self.pending.is_empty() => return Poll::Pending,
+                Poll::Pending if self.yielded.is_some_and(|turn| turn != Turn::current()) => break,
+                Poll::Pending => {
+                    if self.yielded.is_none() {
+                        self.yielded = Some(Turn::current());
+                        cx.waker().wake_by_ref();
+                    }
+                    return Poll::Pending;
+                }
             }
         }
+        self.yielded = None;
+        self.pending_bytes = 0;
+        Poll::Ready(self.take_pending())
+    }
+
+    /// What is pending, in one piece.
+    fn take_pending(&mut self) -> Option<Bytes> {
+        if self.pending.len() > 1 {
+            let joined = Bytes::from(self.pending.concat());
+            self.pending.clear();
+            return Some(joined);
+        }
+        self.pending.pop()
     }
 
     fn receive(&mut self, data: Bytes) {

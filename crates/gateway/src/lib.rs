@@ -26,6 +26,7 @@ mod request_id;
 mod service;
 mod status;
 mod transport;
+mod turn;
 mod worker;
 
 pub use error::BindError;

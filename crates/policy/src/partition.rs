@@ -88,7 +88,7 @@ impl Partition {
         let dropped: Vec<AtomId> = everyone.filter(|id| *id != winner).collect();
         for id in &dropped {
             evidence.set_not_matched(*id);
-            evidence.note(*id, self.dropped_note.clone());
+            evidence.note(*id, || self.dropped_note.clone());
         }
         evidence.set_matched(winner, confidence);
         Some(PartitionOutcome {
@@ -107,7 +107,7 @@ impl Partition {
         }
         let stored = if reading.v0_3 { f64::NAN } else { 0.0 };
         evidence.set_matched(self.default, stored);
-        evidence.note(self.default, self.default_note.clone());
+        evidence.note(self.default, || self.default_note.clone());
         Some(PartitionOutcome {
             partition: self.name.clone(),
             winner: self.default,

@@ -89,7 +89,7 @@ impl Projections {
         ranked.sort_by(|(left, _), (right, _)| right.total_cmp(left));
         for (_, id) in ranked.drain(limit..) {
             evidence.set_not_matched(id);
-            evidence.note(id, "dropped by the embedding top_k");
+            evidence.note(id, || "dropped by the embedding top_k");
         }
     }
 }

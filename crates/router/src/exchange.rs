@@ -50,7 +50,7 @@ impl Exchange {
     }
 
     pub(crate) fn begin(&mut self, model: &ModelName) {
-        self.router.metrics().in_flight(model, 1);
+        self.router.metrics().in_flight(&self.snapshot, model, 1);
         self.in_flight = Some(model.clone());
         self.sent = Some(Instant::now());
     }
@@ -96,7 +96,7 @@ impl Exchange {
         }
         self.trace.outcome.total = self.received.elapsed();
         if let Some(model) = self.in_flight.take() {
-            self.router.metrics().in_flight(&model, -1);
+            self.router.metrics().in_flight(&self.snapshot, &model, -1);
         }
         self.router.record(&self.snapshot, &self.trace);
     }

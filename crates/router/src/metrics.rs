@@ -1,7 +1,13 @@
 //! Prometheus metrics, under the public release's names. Labels hold configured names alone, so
 //! that no client can make new series.
 
-use std::{fmt, time::Duration};
+mod series;
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -9,9 +15,12 @@ use prometheus_client::{
     registry::Registry,
 };
 use vsr_signals::TokenCalibration;
-use vsr_types::{ModelName, ReasoningMode, RouteTrace, SignalFamily, Stage, Usage};
+use vsr_types::{Atom, AtomId, Choice, ModelName, ReasoningMode, RouteTrace, SignalFamily, Stage, Usage};
 
+use self::series::{ChoiceKey, ChoiceSeries, DecisionSeries, ModelSeries, RuleSeries};
 use crate::Snapshot;
+
+pub(crate) use self::series::Series;
 
 /// Seconds; the default buckets of Prometheus clients.
 const SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -82,6 +91,14 @@ pub struct Metrics {
     calibration_samples: Family<ByCategory, Gauge>,
     estimation_error: Histograms<ByCategory>,
     snapshot_info: Family<ByHash, Gauge>,
+    calibration: OnceLock<CalibrationSeries>,
+}
+
+/// What is counted of the token estimate.
+struct CalibrationSeries {
+    error: Histogram,
+    ratio: Gauge<f64, std::sync::atomic::AtomicU64>,
+    samples: Gauge,
 }
 
 fn seconds() -> Histogram {
@@ -143,6 +160,7 @@ impl Default for Metrics {
             calibration_samples: Family::default(),
             estimation_error: Family::new_with_constructor(error_percent),
             snapshot_info: Family::default(),
+            calibration: OnceLock::new(),
         };
         metrics.register();
         metrics
@@ -208,8 +226,9 @@ impl Metrics {
         self.errors.get_or_create(&label).inc();
     }
 
-    pub(crate) fn in_flight(&self, model: &ModelName, change: i64) {
-        self.in_flight.get_or_create(&ByModel { model: model.to_string() }).inc_by(change);
+    /// The router sent a request to the model (1), or the request is over (-1).
+    pub(crate) fn in_flight(&self, snapshot: &Snapshot, model: &ModelName, change: i64) {
+        self.model(snapshot, model).in_flight.inc_by(change);
     }
 
     /// Signals and decisions were evaluated.
@@ -217,84 +236,114 @@ impl Metrics {
         self.routing_latency.observe(routing.as_secs_f64());
         self.decision_evaluations.inc();
         self.decision_latency.observe(trace.stages.get(Stage::Decision).as_secs_f64());
-        let counters = snapshot.rule_counters(|atom| self.rule_counters(atom.family, &atom.name));
-        for (id, atom) in trace.atoms.iter() {
+        let rules = snapshot.series().rules.get_or_init(|| self.rules(snapshot));
+        for ((id, atom), rule) in trace.atoms.iter().zip(rules) {
             if atom.family == SignalFamily::Projection || !snapshot.families().contains(atom.family) {
                 continue;
             }
-            let (extractions, matches) = &counters[id.index()];
             if !trace.evidence.is_unavailable(id) {
-                extractions.inc();
+                rule.extractions.inc();
             }
             if trace.evidence.is_matched(id) {
-                matches.inc();
+                rule.matches.inc();
             }
         }
         for family in snapshot.families().iter() {
             let nanos = trace.evidence.family_nanos(family);
             if nanos > 0 {
-                let label = ByFamily { signal_type: family.as_str().into() };
-                self.signal_latency.get_or_create(&label).observe(nanos as f64 * 1e-9);
+                let latency = snapshot.series().families[family.index()].get_or_init(|| {
+                    let label = ByFamily { signal_type: family.as_str().into() };
+                    self.signal_latency.get_or_create(&label).clone()
+                });
+                latency.observe(nanos as f64 * 1e-9);
             }
         }
         if let Some(winner) = &trace.verdict.winner {
-            let label = ByDecision { decision_name: winner.name.to_string() };
-            self.decision_matches.get_or_create(&label).inc();
-            self.decision_confidence.get_or_create(&label).observe(winner.confidence);
+            let decision = snapshot.series().decisions.get(&winner.index, || {
+                let label = ByDecision { decision_name: winner.name.to_string() };
+                DecisionSeries {
+                    matches: self.decision_matches.get_or_create(&label).clone(),
+                    confidence: self.decision_confidence.get_or_create(&label).clone(),
+                }
+            });
+            decision.matches.inc();
+            decision.confidence.observe(winner.confidence);
         }
     }
 
-    /// The counters of a rule; snapshots keep them, so that requests need no look-up.
-    fn rule_counters(&self, family: SignalFamily, name: &str) -> (Counter, Counter) {
-        let label = ByRule { signal_type: family.as_str().into(), signal_name: name.into() };
-        let extractions = self.signal_extractions.get_or_create(&label).clone();
-        (extractions, self.signal_matches.get_or_create(&label).clone())
+    fn rules(&self, snapshot: &Snapshot) -> Vec<RuleSeries> {
+        let series = |(_, atom): (_, &Atom)| {
+            let label = ByRule { signal_type: atom.family.as_str().into(), signal_name: (*atom.name).into() };
+            RuleSeries {
+                extractions: self.signal_extractions.get_or_create(&label).clone(),
+                matches: self.signal_matches.get_or_create(&label).clone(),
+            }
+        };
+        snapshot.atoms().iter().map(series).collect()
+    }
+
+    fn model(&self, snapshot: &Snapshot, model: &ModelName) -> Arc<ModelSeries> {
+        snapshot.series().models.get(model, || {
+            let label = ByModel { model: model.to_string() };
+            ModelSeries {
+                requests: self.requests.get_or_create(&label).clone(),
+                in_flight: self.in_flight.get_or_create(&label).clone(),
+                prompt_tokens: self.prompt_tokens.get_or_create(&label).clone(),
+                completion_tokens: self.completion_tokens.get_or_create(&label).clone(),
+                tokens: self.tokens.get_or_create(&label).clone(),
+                prompt_tokens_per_request: self.prompt_tokens_per_request.get_or_create(&label).clone(),
+                completion_tokens_per_request: self
+                    .completion_tokens_per_request
+                    .get_or_create(&label)
+                    .clone(),
+                completion_latency: self.completion_latency.get_or_create(&label).clone(),
+                time_to_first_token: self.time_to_first_token.get_or_create(&label).clone(),
+                time_per_output_token: self.time_per_output_token.get_or_create(&label).clone(),
+            }
+        })
     }
 
     /// A model was chosen and the request goes to it.
     pub(crate) fn record_choice(&self, snapshot: &Snapshot, trace: &RouteTrace) {
-        let Some(choice) = &trace.choice else { return };
-        let model = choice.model.to_string();
-        self.requests.get_or_create(&ByModel { model: model.clone() }).inc();
-        let level = trace
-            .evidence
-            .matched()
-            .iter()
-            .map(|id| trace.atoms.atom(id))
-            .find(|atom| atom.family == SignalFamily::Context)
-            .map_or("none", |atom| &*atom.name);
-        let context = ByContext { model: model.clone(), context_level: level.into() };
-        self.context_tokens.get_or_create(&context).observe(trace.context_tokens as f64);
-        let reason_code = choice.method.to_owned();
-        self.reason_codes.get_or_create(&ByReason { reason_code, model: model.clone() }).inc();
-        if !trace.routed {
-            return;
+        let (Some(choice), Some(key)) = (&trace.choice, ChoiceKey::of(trace)) else { return };
+        self.model(snapshot, &choice.model).requests.inc();
+        let series = snapshot.series().choices.get(&key, || self.choice(trace, choice, &key));
+        series.context_tokens.observe(trace.context_tokens as f64);
+        series.reason_code.inc();
+        let routed = [&series.modification, &series.selection, &series.reasoning];
+        for counter in routed.into_iter().flatten() {
+            counter.inc();
         }
+    }
+
+    fn choice(&self, trace: &RouteTrace, choice: &Choice, key: &ChoiceKey) -> ChoiceSeries {
+        let name_of = |atom: Option<AtomId>| atom.map(|id| (*trace.atoms.atom(id).name).to_owned());
+        let model = choice.model.to_string();
+        let context_level = name_of(key.level).unwrap_or_else(|| "none".into());
+        let context = ByContext { model: model.clone(), context_level };
+        let reason = ByReason { reason_code: choice.method.into(), model: model.clone() };
         let source_model = trace.requested_model.to_string();
-        self.modifications.get_or_create(&ByChange { source_model, target_model: model.clone() }).inc();
-        let decision = trace.verdict.winner.as_ref();
-        let name = decision.map_or_else(|| "unknown".to_owned(), |winner| winner.name.to_string());
-        let method = choice.method.to_owned();
-        let selection =
-            BySelection { method, model: model.clone(), decision: name, tier: "supported".into() };
-        self.selections.get_or_create(&selection).inc();
-        if choice.reasoning.mode != ReasoningMode::Untouched {
-            let category = decision
-                .and_then(|winner| {
-                    winner
-                        .matched_atoms
-                        .iter()
-                        .map(|id| snapshot.atoms().atom(*id))
-                        .find(|atom| atom.family == SignalFamily::Domain)
-                })
-                .map_or("unknown", |atom| &*atom.name);
-            let effort = ByEffort {
-                category: category.into(),
-                model,
-                enabled: (choice.reasoning.mode == ReasoningMode::On).to_string(),
-                effort: choice.reasoning.effort.as_deref().unwrap_or("none").into(),
-            };
-            self.reasoning.get_or_create(&effort).inc();
+        let change = ByChange { source_model, target_model: model.clone() };
+        let winner = trace.verdict.winner.as_ref();
+        let selection = BySelection {
+            method: choice.method.into(),
+            model: model.clone(),
+            decision: winner.map_or_else(|| "unknown".into(), |winner| winner.name.to_string()),
+            tier: "supported".into(),
+        };
+        let effort = ByEffort {
+            category: name_of(key.domain).unwrap_or_else(|| "unknown".into()),
+            model,
+            enabled: (choice.reasoning.mode == ReasoningMode::On).to_string(),
+            effort: choice.reasoning.effort.as_deref().unwrap_or("none").into(),
+        };
+        let reasons = trace.routed && choice.reasoning.mode != ReasoningMode::Untouched;
+        ChoiceSeries {
+            context_tokens: self.context_tokens.get_or_create(&context).clone(),
+            reason_code: self.reason_codes.get_or_create(&reason).clone(),
+            modification: trace.routed.then(|| self.modifications.get_or_create(&change).clone()),
+            selection: trace.routed.then(|| self.selections.get_or_create(&selection).clone()),
+            reasoning: reasons.then(|| self.reasoning.get_or_create(&effort).clone()),
         }
     }
 
@@ -305,47 +354,64 @@ impl Metrics {
         trace: &RouteTrace,
         calibration: &TokenCalibration,
     ) {
-        let model = trace.choice.as_ref().map(|choice| choice.model.to_string());
+        let model = trace.choice.as_ref().map(|choice| &choice.model);
         let outcome = &trace.outcome;
         if let Some(reason) = outcome.error {
-            let model = model.clone().unwrap_or_else(|| "unknown".into());
+            let model = model.map_or_else(|| "unknown".into(), ToString::to_string);
             self.errors.get_or_create(&ByError { model, reason: reason.into() }).inc();
         }
         let Some(model) = model else { return };
-        let label = ByModel { model };
+        let series = self.model(snapshot, model);
         if outcome.error.is_none() {
-            self.completion_latency.get_or_create(&label).observe(outcome.total.as_secs_f64());
+            series.completion_latency.observe(outcome.total.as_secs_f64());
         }
         if let Some(first_byte) = outcome.first_byte {
-            self.time_to_first_token.get_or_create(&label).observe(first_byte.as_secs_f64());
+            series.time_to_first_token.observe(first_byte.as_secs_f64());
         }
         let Some(usage) = outcome.usage else { return };
-        self.record_usage(snapshot, trace, &label, usage);
+        self.record_usage(snapshot, trace, model, &series, usage);
         if trace.context_tokens > 0 && usage.prompt_tokens > 0 {
-            let category = ByCategory { category: "_default".into() };
-            let error = (trace.context_tokens as f64 / usage.prompt_tokens as f64 - 1.0) * 100.0;
-            self.estimation_error.get_or_create(&category).observe(error);
-            self.calibration_ratio.get_or_create(&category).set(calibration.ratio());
-            let samples = i64::try_from(calibration.samples()).unwrap_or(i64::MAX);
-            self.calibration_samples.get_or_create(&category).set(samples);
+            self.record_estimate(trace.context_tokens, usage.prompt_tokens, calibration);
         }
     }
 
-    fn record_usage(&self, snapshot: &Snapshot, trace: &RouteTrace, label: &ByModel, usage: Usage) {
-        self.prompt_tokens.get_or_create(label).inc_by(usage.prompt_tokens);
-        self.completion_tokens.get_or_create(label).inc_by(usage.completion_tokens);
-        self.tokens.get_or_create(label).inc_by(usage.total_tokens());
-        self.prompt_tokens_per_request.get_or_create(label).observe(usage.prompt_tokens as f64);
-        self.completion_tokens_per_request.get_or_create(label).observe(usage.completion_tokens as f64);
+    /// How well the prompt's tokens were estimated, and what that taught.
+    fn record_estimate(&self, estimated: u64, reported: u64, calibration: &TokenCalibration) {
+        let series = self.calibration.get_or_init(|| {
+            let label = ByCategory { category: "_default".into() };
+            CalibrationSeries {
+                error: self.estimation_error.get_or_create(&label).clone(),
+                ratio: self.calibration_ratio.get_or_create(&label).clone(),
+                samples: self.calibration_samples.get_or_create(&label).clone(),
+            }
+        });
+        series.error.observe((estimated as f64 / reported as f64 - 1.0) * 100.0);
+        series.ratio.set(calibration.ratio());
+        series.samples.set(i64::try_from(calibration.samples()).unwrap_or(i64::MAX));
+    }
+
+    fn record_usage(
+        &self,
+        snapshot: &Snapshot,
+        trace: &RouteTrace,
+        model: &ModelName,
+        series: &ModelSeries,
+        usage: Usage,
+    ) {
+        series.prompt_tokens.inc_by(usage.prompt_tokens);
+        series.completion_tokens.inc_by(usage.completion_tokens);
+        series.tokens.inc_by(usage.total_tokens());
+        series.prompt_tokens_per_request.observe(usage.prompt_tokens as f64);
+        series.completion_tokens_per_request.observe(usage.completion_tokens as f64);
         if let Some(first_byte) = trace.outcome.first_byte
             && trace.outcome.streamed
             && usage.completion_tokens > 1
         {
             let generation = trace.outcome.total.saturating_sub(first_byte).as_secs_f64();
             let per_token = generation / (usage.completion_tokens - 1) as f64;
-            self.time_per_output_token.get_or_create(label).observe(per_token);
+            series.time_per_output_token.observe(per_token);
         }
-        let pricing = snapshot.models().find(&label.model).and_then(|model| model.pricing.as_ref());
+        let pricing = snapshot.models().find(model.as_str()).and_then(|model| model.pricing.as_ref());
         if let Some(pricing) = pricing {
             let cached = usage.cached_tokens.min(usage.prompt_tokens);
             let prompt_price = pricing.prompt_per_1m.unwrap_or(0.0);
@@ -353,7 +419,7 @@ impl Metrics {
             let cost = (usage.prompt_tokens - cached) as f64 * prompt_price
                 + cached as f64 * cached_price
                 + usage.completion_tokens as f64 * pricing.completion_per_1m.unwrap_or(0.0);
-            let cost_label = ByCost { model: label.model.clone(), currency: pricing.currency.clone() };
+            let cost_label = ByCost { model: model.to_string(), currency: pricing.currency.clone() };
             self.cost.get_or_create(&cost_label).inc_by(cost / 1e6);
         }
     }

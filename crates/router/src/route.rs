@@ -103,7 +103,9 @@ impl Router {
     pub fn route(self: &Arc<Self>, snapshot: &Arc<Snapshot>, input: RouteInput<'_>) -> Routed {
         let request = input.request;
         let view = request.view();
-        let mut trace = self.blank_trace(snapshot, request.model(), input.identity, input.request_id);
+        let evidence = Evidence::new(snapshot.atoms()).without_notes();
+        let mut trace =
+            self.blank_trace(snapshot, evidence, request.model(), input.identity, input.request_id);
         trace.outcome.streamed = request.stream();
         trace.stages.add(Stage::Parse, input.parse);
         let arrival = self.decide(snapshot, &view, &mut trace, snapshot.families());
@@ -143,7 +145,9 @@ impl Router {
         identity: Identity,
     ) -> Explanation {
         let view = request.view();
-        let mut trace = self.blank_trace(snapshot, request.model(), identity, RequestId::from("eval"));
+        let evidence = Evidence::new(snapshot.atoms());
+        let mut trace =
+            self.blank_trace(snapshot, evidence, request.model(), identity, RequestId::from("eval"));
         // Roles are asked for only where a decision can see them: without a user they refuse.
         let needs_roles = snapshot.families().contains(SignalFamily::Authz) || trace.identity.user.is_some();
         let families = if needs_roles { FamilySet::ALL } else { FamilySet::ALL.without(SignalFamily::Authz) };
@@ -161,6 +165,7 @@ impl Router {
     fn blank_trace(
         &self,
         snapshot: &Snapshot,
+        evidence: Evidence,
         requested_model: &str,
         identity: Identity,
         request_id: RequestId,
@@ -173,7 +178,7 @@ impl Router {
             requested_model: requested_model.into(),
             routed: snapshot.is_auto(requested_model),
             atoms: Arc::clone(snapshot.atoms()),
-            evidence: Evidence::new(snapshot.atoms()),
+            evidence,
             verdict: Verdict::default(),
             choice: None,
             context_tokens: 0,

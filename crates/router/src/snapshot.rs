@@ -1,19 +1,14 @@
 //! A configuration compiled into something that can run, never changed afterwards.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, OnceLock},
-};
-
-use prometheus_client::metrics::counter::Counter;
+use std::{collections::BTreeSet, sync::Arc};
 
 use vsr_config::{Config, Document, Expanded, Listener};
 use vsr_policy::Policy;
 use vsr_selection::Selection;
 use vsr_signals::SignalSet;
-use vsr_types::{Atom, AtomTable, Diagnostics, Evidence, FamilySet, ModelName};
+use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, ModelName};
 
-use crate::{Model, Models, fast_response::FastResponse, inactive};
+use crate::{Model, Models, fast_response::FastResponse, inactive, metrics::Series};
 
 /// A compiled configuration. A request keeps the snapshot it began with.
 pub struct Snapshot {
@@ -27,11 +22,8 @@ pub struct Snapshot {
     families: FamilySet,
     auto_names: BTreeSet<String>,
     fast_responses: Vec<Option<FastResponse>>,
-    rule_counters: OnceLock<Vec<RuleCounters>>,
+    series: Series,
 }
-
-/// How often a rule was evaluated, and how often it matched.
-type RuleCounters = (Counter, Counter);
 
 /// Compiles `document`, adding every problem to it: this is the validator. `None` if there are errors.
 pub fn compile(document: &mut Document, variables: &dyn Fn(&str) -> Option<String>) -> Option<Arc<Snapshot>> {
@@ -63,7 +55,7 @@ pub fn compile(document: &mut Document, variables: &dyn Fn(&str) -> Option<Strin
         families,
         auto_names,
         fast_responses,
-        rule_counters: OnceLock::new(),
+        series: Series::default(),
     }))
 }
 
@@ -166,9 +158,9 @@ impl Snapshot {
         references.iter().any(|reference| reference.model == card.as_str())
     }
 
-    /// The counters of every atom, looked up once with `find`.
-    pub(crate) fn rule_counters(&self, find: impl Fn(&Atom) -> RuleCounters) -> &[RuleCounters] {
-        self.rule_counters.get_or_init(|| self.atoms.iter().map(|(_, atom)| find(atom)).collect())
+    /// The time series that its requests add to.
+    pub(crate) fn series(&self) -> &Series {
+        &self.series
     }
 
     pub(crate) fn fast_response(&self, decision: usize) -> Option<&FastResponse> {

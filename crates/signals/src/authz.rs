@@ -82,7 +82,7 @@ impl AuthzFamily {
         for binding in &self.bindings {
             if let Some(holder) = binding.holder(identity) {
                 evidence.set_matched(binding.role, 1.0);
-                evidence.note(binding.role, format!("{holder} by binding {}", binding.name));
+                evidence.note(binding.role, || format!("{holder} by binding {}", binding.name));
             }
         }
     }

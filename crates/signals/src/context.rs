@@ -56,7 +56,7 @@ impl ContextFamily {
             evidence.set_value(rule.atom, tokens as f64);
             if rule.min_tokens <= tokens && rule.max_tokens.is_none_or(|most| tokens <= most) {
                 evidence.set_matched(rule.atom, 1.0);
-                evidence.note(rule.atom, rule.describe(tokens));
+                evidence.note(rule.atom, || rule.describe(tokens));
             } else {
                 evidence.set_not_matched(rule.atom);
             }

@@ -83,7 +83,7 @@ impl EventFamily {
             }
             let share = satisfied.len() as f64 / rule.criteria.len() as f64;
             evidence.set_matched(rule.atom, 0.5 + 0.5 * share);
-            evidence.note(rule.atom, satisfied.join(", "));
+            evidence.note(rule.atom, || satisfied.join(", "));
         }
     }
 }

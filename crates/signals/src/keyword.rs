@@ -17,6 +17,7 @@
 mod bm25;
 mod compile;
 mod fuzzy;
+mod memo;
 mod ngram;
 mod terms;
 
@@ -28,12 +29,14 @@ use vsr_types::{AtomId, Evidence};
 use self::{
     bm25::Bm25Index,
     fuzzy::{FuzzyHit, FuzzyIndex},
+    memo::MemoOwner,
     ngram::{NgramHit, NgramIndex},
 };
 use crate::{
     lexicon::Slot,
     pattern::{PatternId, Patterns},
     text::TextIndex,
+    words::{Readers, Words},
 };
 
 pub(crate) use compile::compile;
@@ -44,6 +47,7 @@ const MAX_NOTES: usize = 8;
 /// Every keyword rule.
 #[derive(Debug)]
 pub(crate) struct KeywordFamily {
+    memo: MemoOwner,
     rules: Vec<Rule>,
     fuzzy: FuzzyIndex,
     bm25: Bm25Index,
@@ -71,7 +75,17 @@ struct Keyword {
     ngram: Option<(usize, usize)>,
 }
 
+/// How a keyword was found.
+enum Found<'n> {
+    Literal,
+    Pattern,
+    Fuzzy(&'n FuzzyHit),
+    Bm25(f64),
+    Ngram(&'n NgramHit),
+}
+
 /// What the methods that look at single words found, for all rules at once.
+#[derive(Default)]
 struct NearHits {
     fuzzy: Vec<Option<FuzzyHit>>,
     bm25: Vec<f64>,
@@ -101,21 +115,36 @@ impl KeywordFamily {
     }
 
     fn near_hits(&self, text: &TextIndex<'_>) -> NearHits {
-        let by_ngram = |index: &NgramIndex| match index.case_sensitive {
-            true => index.find(text.exact_words(), text.text()),
-            false => index.find(text.words(), text.folded()),
+        if self.fuzzy.is_empty() && self.bm25.is_empty() && self.ngrams.is_empty() {
+            return NearHits::default();
+        }
+        let (written, folded) = (text.text(), text.folded());
+        let words = self.words_of(folded);
+        let exact = self.ngrams.iter().any(|index| index.case_sensitive).then(|| Words::of(written));
+        let by_ngram = |index: &NgramIndex| match &exact {
+            Some(exact) if index.case_sensitive => index.find(exact, written),
+            _ => index.find(&words, folded),
         };
         NearHits {
-            fuzzy: match self.fuzzy.is_empty() {
-                true => Vec::new(),
-                false => self.fuzzy.find(text.words(), text.folded()),
-            },
-            bm25: match self.bm25.is_empty() {
-                true => Vec::new(),
-                false => self.bm25.score(text.words(), text.folded()),
-            },
+            fuzzy: self.fuzzy.find(&words, folded),
+            bm25: self.bm25.score(&words, folded),
             ngrams: self.ngrams.iter().map(by_ngram).collect(),
         }
+    }
+
+    /// The words of a case-folded text, each for the methods that find it near a keyword.
+    fn words_of(&self, folded: &str) -> Words {
+        let indices = || self.ngrams.iter().filter(|index| !index.case_sensitive);
+        let mut searches = None;
+        let judge = |word: &str| {
+            let searches =
+                searches.get_or_insert_with(|| indices().map(NgramIndex::search).collect::<Vec<_>>());
+            Readers::NONE
+                .with(Readers::BM25, !self.bm25.is_far(word))
+                .with(Readers::FUZZY, !self.fuzzy.is_far(word))
+                .with(Readers::NGRAM, searches.iter_mut().any(|search| !search.is_far(word)))
+        };
+        memo::with_memo(self.memo, judge, |readers_of| Words::wanted(folded, readers_of))
     }
 }
 
@@ -130,53 +159,58 @@ impl Rule {
         near: &NearHits,
         evidence: &mut Evidence,
     ) -> bool {
-        let found = |keyword: &Keyword| keyword.find(text, patterns, near);
-        match self.operator {
-            KeywordOperator::Nor => !self.keywords.iter().any(|keyword| found(keyword).is_some()),
-            KeywordOperator::And => {
-                let notes: Option<Vec<Arc<str>>> = self.keywords.iter().map(found).collect();
-                let matches = notes.is_some();
-                self.note(notes.into_iter().flatten(), evidence);
-                matches
-            }
-            KeywordOperator::Or => {
-                let mut notes = self.keywords.iter().filter_map(found).peekable();
-                let matches = notes.peek().is_some();
-                self.note(notes, evidence);
-                matches
+        let find = |keyword: &Keyword| keyword.find(text, patterns, near).is_some();
+        let matches = match self.operator {
+            KeywordOperator::Nor => return !self.keywords.iter().any(find),
+            KeywordOperator::And => self.keywords.iter().all(find),
+            KeywordOperator::Or => self.keywords.iter().any(find),
+        };
+        if matches && evidence.keeps_notes() {
+            let found = |keyword: &Keyword| Some(keyword.find(text, patterns, near)?.describe(&keyword.text));
+            for note in self.keywords.iter().filter_map(found).take(MAX_NOTES) {
+                evidence.note(self.atom, || note);
             }
         }
-    }
-
-    fn note(&self, notes: impl Iterator<Item = Arc<str>>, evidence: &mut Evidence) {
-        for note in notes.take(MAX_NOTES) {
-            evidence.note(self.atom, note);
-        }
+        matches
     }
 }
 
 // === impl Keyword
 
 impl Keyword {
-    /// How the keyword was found, in words, if it was.
-    fn find(&self, text: &TextIndex<'_>, patterns: &Patterns, near: &NearHits) -> Option<Arc<str>> {
+    /// How the keyword was found, if it was.
+    fn find<'n>(&self, text: &TextIndex<'_>, patterns: &Patterns, near: &'n NearHits) -> Option<Found<'n>> {
         if self.literal.is_some_and(|slot| text.hits().count(slot) > 0) {
-            return Some(Arc::clone(&self.text));
+            return Some(Found::Literal);
         }
         if self.pattern.is_some_and(|pattern| patterns.is_match(pattern, text)) {
-            return Some(format!("regex {}", self.text).into());
+            return Some(Found::Pattern);
         }
         if let Some(hit) = self.fuzzy.and_then(|index| near.fuzzy[index].as_ref()) {
-            return Some(format!("{} ~ {}", hit.matched, self.text).into());
+            return Some(Found::Fuzzy(hit));
         }
         if let Some((document, threshold)) = self.bm25
             && near.bm25[document] > 0.0
             && near.bm25[document] >= threshold
         {
-            return Some(format!("{} bm25 {:.2}", self.text, near.bm25[document]).into());
+            return Some(Found::Bm25(near.bm25[document]));
         }
         let (index, keyword) = self.ngram?;
-        let hit = near.ngrams[index][keyword].as_ref()?;
-        Some(format!("{} ~ {} n-gram {:.2}", hit.matched, self.text, hit.similarity).into())
+        near.ngrams[index][keyword].as_ref().map(Found::Ngram)
+    }
+}
+
+// === impl Found
+
+impl Found<'_> {
+    /// In words.
+    fn describe(&self, keyword: &Arc<str>) -> Arc<str> {
+        match self {
+            Found::Literal => Arc::clone(keyword),
+            Found::Pattern => format!("regex {keyword}").into(),
+            Found::Fuzzy(hit) => format!("{} ~ {keyword}", hit.matched).into(),
+            Found::Bm25(score) => format!("{keyword} bm25 {score:.2}").into(),
+            Found::Ngram(hit) => format!("{} ~ {keyword} n-gram {:.2}", hit.matched, hit.similarity).into(),
+        }
     }
 }

@@ -88,7 +88,7 @@ impl LanguageFamily {
                 && probability >= rule.threshold
             {
                 evidence.set_matched(rule.atom, if self.certain { 1.0 } else { probability });
-                evidence.note(rule.atom, format!("{} {probability:.2}", detection.language));
+                evidence.note(rule.atom, || format!("{} {probability:.2}", detection.language));
             } else {
                 evidence.set_not_matched(rule.atom);
             }

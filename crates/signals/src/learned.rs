@@ -21,7 +21,7 @@ mod scan;
 mod support;
 mod target;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use vsr_config::{Compatibility, Config};
 use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, RequestView, SignalFamily, UnavailableReason};
@@ -48,7 +48,7 @@ use plan::Demand;
 use preference::PreferenceFamily;
 use reask::ReaskFamily;
 
-use crate::{compression::Compressor, timed};
+use crate::compression::Compressor;
 
 /// The rules of all learned families.
 #[derive(Debug)]
@@ -260,4 +260,11 @@ impl LearnedFamilies {
             _ => {}
         }
     }
+}
+
+fn timed(family: SignalFamily, evidence: &mut Evidence, evaluate: impl FnOnce(&mut Evidence)) {
+    let start = Instant::now();
+    evaluate(evidence);
+    let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    evidence.add_family_nanos(family, nanos);
 }

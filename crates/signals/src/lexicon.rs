@@ -4,15 +4,27 @@
 //! cannot match share one automaton over the case-folded text; literals of case-sensitive rules share
 //! a second one over the text as written, which exists only if there are any.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{
+    Anchored, BuildError, MatchKind,
+    automaton::{self, StateID},
+    dfa::{self, DFA},
+    nfa::contiguous::{self, NFA},
+};
 
 use crate::characters::{fold, is_word_letter};
 
 /// Patterns of at most so many bytes together are compiled to a full automaton, which is the fastest
 /// and the largest form.
 const FULL_AUTOMATON_BYTES: usize = 8 * 1024;
+/// A text is searched in so many parts at once. A step must wait for the one before it, in the same part; the
+/// processor fills the wait with steps in other parts.
+const LANES: usize = 4;
+/// What is searched at once, in bytes, so that what was found in it takes a bounded room.
+const BLOCK: usize = 16 * 1024;
+/// Parts are at least so many times as long as the longest pattern, by which they overlap.
+const LEAST_PART: usize = 4;
 
 /// A counter of occurrences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,10 +96,26 @@ struct Side {
 
 #[derive(Debug)]
 struct Automaton {
-    search: AhoCorasick,
+    search: Search,
+    /// Bytes of the longest pattern.
+    longest: usize,
     uses: Vec<Use>,
     /// Per pattern, where its uses begin; one more entry than there are patterns.
     use_starts: Vec<u32>,
+}
+
+#[derive(Debug)]
+enum Search {
+    Full(DFA),
+    Compact(NFA),
+}
+
+/// An occurrence of a pattern.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    pattern: usize,
+    start: usize,
+    end: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -155,22 +183,26 @@ impl Side {
         self.uses[pattern].push(usage);
     }
 
-    fn build(self) -> Result<Option<Automaton>, aho_corasick::BuildError> {
+    fn build(self) -> Result<Option<Automaton>, BuildError> {
         if self.patterns.is_empty() {
             return Ok(None);
         }
         let bytes: usize = self.patterns.iter().map(String::len).sum();
-        let kind =
-            if bytes <= FULL_AUTOMATON_BYTES { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        let search =
-            AhoCorasick::builder().match_kind(MatchKind::Standard).kind(Some(kind)).build(&self.patterns)?;
+        let search = if bytes <= FULL_AUTOMATON_BYTES {
+            let mut builder = dfa::Builder::new();
+            Search::Full(builder.match_kind(MatchKind::Standard).prefilter(false).build(&self.patterns)?)
+        } else {
+            let mut builder = contiguous::Builder::new();
+            Search::Compact(builder.match_kind(MatchKind::Standard).prefilter(false).build(&self.patterns)?)
+        };
+        let longest = self.patterns.iter().map(String::len).max().unwrap_or(0);
         let mut use_starts = vec![0];
         let mut uses = Vec::new();
         for pattern_uses in self.uses {
             uses.extend(pattern_uses);
             use_starts.push(uses.len() as u32);
         }
-        Ok(Some(Automaton { search, uses, use_starts }))
+        Ok(Some(Automaton { search, longest, uses, use_starts }))
     }
 }
 
@@ -220,7 +252,7 @@ impl LexiconBuilder {
     ///
     /// # Errors
     /// If there are more literals than an automaton can hold.
-    pub(crate) fn build(self) -> Result<Lexicon, aho_corasick::BuildError> {
+    pub(crate) fn build(self) -> Result<Lexicon, BuildError> {
         Ok(Lexicon {
             folded: self.folded.build()?,
             exact: self.exact.build()?,
@@ -268,13 +300,77 @@ impl Lexicon {
 
 impl Automaton {
     fn scan(&self, text: &str, hits: &mut Hits) {
-        for found in self.search.find_overlapping_iter(text) {
-            let pattern = found.pattern().as_usize();
-            let uses = self.use_starts[pattern] as usize..self.use_starts[pattern + 1] as usize;
-            for usage in &self.uses[uses] {
-                hits.record(usage, text, found.start(), found.end());
+        match &self.search {
+            Search::Full(search) => self.scan_with(search, text, hits),
+            Search::Compact(search) => self.scan_with(search, text, hits),
+        }
+    }
+
+    fn scan_with(&self, search: &impl automaton::Automaton, text: &str, hits: &mut Hits) {
+        // An automaton that searches unanchored always has this state.
+        let Ok(start) = search.start_state(Anchored::No) else { return };
+        let mut state = start;
+        let mut found: [Vec<Found>; LANES] = Default::default();
+        for begin in (0..text.len()).step_by(BLOCK) {
+            let block = begin..text.len().min(begin + BLOCK);
+            state = self.find(search, [start, state], text.as_bytes(), block, &mut found);
+            for Found { pattern, start, end } in found.iter_mut().flat_map(|found| found.drain(..)) {
+                let uses = self.use_starts[pattern] as usize..self.use_starts[pattern + 1] as usize;
+                for usage in &self.uses[uses] {
+                    hits.record(usage, text, start, end);
+                }
             }
         }
+    }
+
+    /// Adds every occurrence that ends in `block`, overlapping ones too, to `found`: in the order of their ends,
+    /// part after part. Takes the state at the start of a text and the one before the block; returns the one
+    /// after it.
+    fn find(
+        &self,
+        search: &impl automaton::Automaton,
+        [start, before]: [StateID; 2],
+        text: &[u8],
+        block: Range<usize>,
+        found: &mut [Vec<Found>; LANES],
+    ) -> StateID {
+        let part = block.len() / LANES;
+        let together = if part >= LEAST_PART * self.longest { part } else { 0 };
+        let mut states = [before; LANES];
+        if together > 0 {
+            // What begins before a part may end in it: a part's state begins with what precedes it.
+            for (lane, state) in states.iter_mut().enumerate().skip(1) {
+                let begin = block.start + lane * part;
+                let preceding = &text[begin - self.longest.saturating_sub(1)..begin];
+                *state =
+                    preceding.iter().fold(start, |state, byte| search.next_state(Anchored::No, state, *byte));
+            }
+        }
+        for at in block.start..block.start + together {
+            for (lane, (state, found)) in states.iter_mut().zip(&mut *found).enumerate() {
+                let place = at + lane * part;
+                *state = search.next_state(Anchored::No, *state, text[place]);
+                collect(search, *state, place + 1, found);
+            }
+        }
+        // The rest, or all of a short block.
+        let [.., mut state] = states;
+        let [.., found] = found;
+        let rest = block.start + together * LANES;
+        for (at, byte) in text[rest..block.end].iter().enumerate() {
+            state = search.next_state(Anchored::No, state, *byte);
+            collect(search, state, rest + at + 1, found);
+        }
+        state
+    }
+}
+
+fn collect(search: &impl automaton::Automaton, state: StateID, end: usize, found: &mut Vec<Found>) {
+    if search.is_special(state) && search.is_match(state) {
+        found.extend((0..search.match_len(state)).map(|index| {
+            let pattern = search.match_pattern(state, index);
+            Found { pattern: pattern.as_usize(), start: end - search.pattern_len(pattern), end }
+        }));
     }
 }
 

@@ -58,5 +58,4 @@ pub use learned::{
     ModelSupport, PrototypeVectors, ReadingPlan, TagReading, TaggedSpan, TextNeed, TextReading, TextReadings,
     TextSource, TextView, TrunkReading, Wants, Window, kb_metric_name,
 };
-use set::timed;
 pub use set::{SignalInput, SignalRefusal, SignalSet, SignalSummary};

@@ -66,6 +66,13 @@ pub enum SignalRefusal {
     NoSubject,
 }
 
+/// Evaluates one family after the other, with one look at the clock for each.
+struct Laps<'e> {
+    families: FamilySet,
+    evidence: &'e mut Evidence,
+    last: Instant,
+}
+
 // === impl SignalSet
 
 impl SignalSet {
@@ -162,54 +169,61 @@ impl SignalSet {
         families: FamilySet,
         evidence: &mut Evidence,
     ) -> Result<SignalSummary, SignalRefusal> {
-        let asked = |family, is_empty: bool| families.contains(family) && !is_empty;
-        if asked(SignalFamily::Authz, self.authz.is_empty()) {
+        let mut laps = Laps { families, evidence, last: Instant::now() };
+        if laps.asked(SignalFamily::Authz, self.authz.is_empty()) {
             if input.identity.user.is_none() && !input.authz_fail_open {
                 return Err(SignalRefusal::NoSubject);
             }
-            timed(SignalFamily::Authz, evidence, |evidence| self.authz.evaluate(input.identity, evidence));
+            laps.run(SignalFamily::Authz, |evidence| self.authz.evaluate(input.identity, evidence));
         }
         let context_tokens = input.tokens.estimate(input.request);
-        if asked(SignalFamily::Context, self.context.is_empty()) {
-            timed(SignalFamily::Context, evidence, |evidence| {
-                self.context.evaluate(context_tokens, evidence);
-            });
+        if laps.asked(SignalFamily::Context, self.context.is_empty()) {
+            laps.run(SignalFamily::Context, |evidence| self.context.evaluate(context_tokens, evidence));
         }
-        if asked(SignalFamily::Conversation, self.conversation.is_empty()) {
-            timed(SignalFamily::Conversation, evidence, |evidence| {
+        if laps.asked(SignalFamily::Conversation, self.conversation.is_empty()) {
+            laps.run(SignalFamily::Conversation, |evidence| {
                 self.conversation.evaluate(&input.request.facts, evidence);
             });
         }
-        self.evaluate_text(input.request, families, evidence);
+        self.evaluate_text(input.request, &mut laps);
         self.learned.evaluate(input.request, input.readings, families, evidence);
         Ok(SignalSummary { context_tokens })
     }
 
-    fn evaluate_text(&self, request: &RequestView<'_>, families: FamilySet, evidence: &mut Evidence) {
-        let asked = |family, is_empty: bool| families.contains(family) && !is_empty;
+    fn evaluate_text(&self, request: &RequestView<'_>, laps: &mut Laps<'_>) {
         let text = TextIndex::new(request.evaluation_text(), &self.lexicon);
-        if asked(SignalFamily::Keyword, self.keyword.is_empty()) {
-            timed(SignalFamily::Keyword, evidence, |evidence| {
+        if laps.asked(SignalFamily::Keyword, self.keyword.is_empty()) {
+            laps.run(SignalFamily::Keyword, |evidence| {
                 self.keyword.evaluate(&text, &self.patterns, evidence);
             });
         }
-        if asked(SignalFamily::Structure, self.structure.is_empty()) {
-            timed(SignalFamily::Structure, evidence, |evidence| {
+        if laps.asked(SignalFamily::Structure, self.structure.is_empty()) {
+            laps.run(SignalFamily::Structure, |evidence| {
                 self.structure.evaluate(&text, &self.lexicon, &self.patterns, evidence);
             });
         }
-        if asked(SignalFamily::Event, self.event.is_empty()) {
-            timed(SignalFamily::Event, evidence, |evidence| self.event.evaluate(&text, evidence));
+        if laps.asked(SignalFamily::Event, self.event.is_empty()) {
+            laps.run(SignalFamily::Event, |evidence| self.event.evaluate(&text, evidence));
         }
-        if asked(SignalFamily::Language, self.language.is_empty()) {
-            timed(SignalFamily::Language, evidence, |evidence| self.language.evaluate(&text, evidence));
+        if laps.asked(SignalFamily::Language, self.language.is_empty()) {
+            laps.run(SignalFamily::Language, |evidence| self.language.evaluate(&text, evidence));
         }
     }
 }
 
-pub(crate) fn timed(family: SignalFamily, evidence: &mut Evidence, evaluate: impl FnOnce(&mut Evidence)) {
-    let start = Instant::now();
-    evaluate(evidence);
-    let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    evidence.add_family_nanos(family, nanos);
+// === impl Laps
+
+impl Laps<'_> {
+    fn asked(&self, family: SignalFamily, is_empty: bool) -> bool {
+        self.families.contains(family) && !is_empty
+    }
+
+    /// Evaluates a family and books on it the time since the last one.
+    fn run(&mut self, family: SignalFamily, evaluate: impl FnOnce(&mut Evidence)) {
+        evaluate(self.evidence);
+        let now = Instant::now();
+        let nanos = u64::try_from((now - self.last).as_nanos()).unwrap_or(u64::MAX);
+        self.evidence.add_family_nanos(family, nanos);
+        self.last = now;
+    }
 }

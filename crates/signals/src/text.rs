@@ -5,7 +5,6 @@ use std::{borrow::Cow, cell::OnceCell};
 use crate::{
     characters::fold,
     lexicon::{Hits, Lexicon},
-    words::Words,
 };
 
 /// One text and what was derived from it.
@@ -16,8 +15,6 @@ pub(crate) struct TextIndex<'t> {
     blank: bool,
     folded: OnceCell<String>,
     hits: OnceCell<Hits>,
-    words: OnceCell<Words>,
-    exact_words: OnceCell<Words>,
 }
 
 // === impl TextIndex
@@ -26,15 +23,7 @@ impl<'t> TextIndex<'t> {
     /// An index of `text` in which nothing was derived yet.
     pub(crate) fn new(text: Cow<'t, str>, lexicon: &'t Lexicon) -> Self {
         let blank = text.trim_start().is_empty();
-        Self {
-            text,
-            lexicon,
-            blank,
-            folded: OnceCell::new(),
-            hits: OnceCell::new(),
-            words: OnceCell::new(),
-            exact_words: OnceCell::new(),
-        }
+        Self { text, lexicon, blank, folded: OnceCell::new(), hits: OnceCell::new() }
     }
 
     /// The text as written.
@@ -55,15 +44,5 @@ impl<'t> TextIndex<'t> {
     /// The literals found.
     pub(crate) fn hits(&self) -> &Hits {
         self.hits.get_or_init(|| self.lexicon.scan(&self.text, self.folded()))
-    }
-
-    /// The words of [`Self::folded`].
-    pub(crate) fn words(&self) -> &Words {
-        self.words.get_or_init(|| Words::of(self.folded()))
-    }
-
-    /// The words of [`Self::text`].
-    pub(crate) fn exact_words(&self) -> &Words {
-        self.exact_words.get_or_init(|| Words::of(&self.text))
     }
 }

@@ -1,4 +1,5 @@
 //! Tokens: a text is split once, and every distinct word is looked at once, whatever the number of rules.
+//! Words that no rule can be interested in may be left out at once.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -10,13 +11,19 @@ use crate::characters::{is_letter_or_digit, is_unspaced};
 #[derive(Debug, Default)]
 pub(crate) struct Words {
     unique: Vec<Word>,
-    plain_order: Vec<u32>,
+    plain: Vec<Range<u32>>,
     unspaced: Vec<Range<usize>>,
 }
+
+/// Which readers want a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Readers(u8);
 
 /// A distinct token.
 #[derive(Debug)]
 pub(crate) struct Word {
+    /// Who wants it.
+    pub readers: Readers,
     start: usize,
     end: usize,
     /// Whether it occurs as a run of letters and digits.
@@ -46,8 +53,9 @@ enum Class {
     Other,
 }
 
-const ASCII_CLASSES: [Class; 128] = {
-    let mut classes = [Class::Other; 128];
+/// The classes of ASCII characters; what begins another character is `Unspaced` here, and looked at.
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Unspaced; 256];
     let mut code = 0u8;
     while code < 128 {
         classes[code as usize] = match code {
@@ -61,10 +69,40 @@ const ASCII_CLASSES: [Class; 128] = {
     classes
 };
 
-struct Splitter<'t> {
+struct Splitter<'t, F> {
     text: &'t str,
+    wanted_by: F,
     by_text: HashMap<&'t str, u32, RandomState>,
     words: Words,
+}
+
+// === impl Readers
+
+impl Readers {
+    pub(crate) const NONE: Self = Self(0);
+    pub(crate) const BM25: Self = Self(1);
+    pub(crate) const FUZZY: Self = Self(1 << 1);
+    pub(crate) const NGRAM: Self = Self(1 << 2);
+    pub(crate) const ALL: Self = Self(0b111);
+
+    /// These and `reader` too, if `is_added`.
+    pub(crate) fn with(self, reader: Self, is_added: bool) -> Self {
+        if is_added { Self(self.0 | reader.0) } else { self }
+    }
+
+    pub(crate) fn contains(self, reader: Self) -> bool {
+        self.0 & reader.0 != 0
+    }
+
+    /// As the lowest three bits.
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From the lowest three bits.
+    pub(crate) fn from_bits(bits: u8) -> Self {
+        Self(bits & Self::ALL.0)
+    }
 }
 
 // === impl Words
@@ -72,30 +110,36 @@ struct Splitter<'t> {
 impl Words {
     /// Splits `text`.
     pub(crate) fn of(text: &str) -> Self {
-        let expected = text.len() / 8 + 8;
-        let mut splitter = Splitter {
-            text,
-            by_text: HashMap::with_capacity_and_hasher(expected.min(1 << 14), RandomState::default()),
-            words: Words { plain_order: Vec::with_capacity(expected), ..Words::default() },
-        };
+        Self::wanted(text, |_| Readers::ALL)
+    }
+
+    /// Splits `text` and leaves out the distinct tokens that nobody wants. Equal tokens must get equal answers.
+    pub(crate) fn wanted(text: &str, wanted_by: impl FnMut(&str) -> Readers) -> Self {
+        let words = Words { plain: Vec::with_capacity(text.len() / 6 + 8), ..Words::default() };
+        let mut splitter = Splitter { text, wanted_by, by_text: HashMap::default(), words };
         splitter.split();
         splitter.words
     }
 
-    /// The distinct tokens of spaced scripts, in the order of their first occurrence.
-    pub(crate) fn unique(&self) -> &[Word] {
-        &self.unique
+    /// The distinct tokens of spaced scripts that `reader` wants, in the order of their first occurrence.
+    pub(crate) fn unique(&self, reader: Readers) -> impl Iterator<Item = &Word> {
+        self.unique.iter().filter(move |word| word.readers.contains(reader))
     }
 
-    /// All plain words in the order of the text, as positions in [`Self::unique`].
-    pub(crate) fn plain_order(&self) -> &[u32] {
-        &self.plain_order
+    /// Where the plain words are, wanted or not, in the order of the text.
+    pub(crate) fn plain(&self) -> &[Range<u32>] {
+        &self.plain
     }
 
     /// The runs of scripts that are written without spaces.
     pub(crate) fn unspaced(&self) -> &[Range<usize>] {
         &self.unspaced
     }
+}
+
+/// The text of a plain word.
+pub(crate) fn plain_word<'t>(text: &'t str, place: &Range<u32>) -> &'t str {
+    &text[place.start as usize..place.end as usize]
 }
 
 // === impl Word
@@ -109,7 +153,7 @@ impl Word {
 
 // === impl Splitter
 
-impl<'t> Splitter<'t> {
+impl<'t, F: FnMut(&str) -> Readers> Splitter<'t, F> {
     fn split(&mut self) {
         let mut at = 0;
         while let Some((class, width)) = classify(self.text, at) {
@@ -138,10 +182,17 @@ impl<'t> Splitter<'t> {
 
     /// Reads a run of letters and joiners; returns its end.
     fn segment(&mut self, start: usize) -> usize {
-        let mut end = start;
-        let mut has_letter = false;
+        let bytes = self.text.as_bytes();
+        let is_letter = |byte: &u8| CLASSES[usize::from(*byte)] == Class::Letter;
+        let mut end = start + bytes[start..].iter().take_while(|byte| is_letter(byte)).count();
+        let next = bytes.get(end).map_or(Class::Other, |byte| CLASSES[usize::from(*byte)]);
+        if next == Class::Other {
+            self.add(&self.text[start..end], Kinds { plain: true, compound: true, term: true });
+            return end;
+        }
+        let mut has_letter = end > start;
         let mut only_letters = true;
-        let mut after_letter = false;
+        let mut after_letter = has_letter;
         while let Some((class, width)) = classify(self.text, end) {
             match class {
                 Class::Letter => has_letter = true,
@@ -180,20 +231,24 @@ impl<'t> Splitter<'t> {
     }
 
     fn add(&mut self, token: &'t str, kinds: Kinds) {
+        let start = token.as_ptr() as usize - self.text.as_ptr() as usize;
+        let end = start + token.len();
+        if kinds.plain {
+            self.words.plain.push(start as u32..end as u32);
+        }
+        let readers = (self.wanted_by)(token);
+        if readers == Readers::NONE {
+            return;
+        }
         let next = self.words.unique.len() as u32;
         let id = *self.by_text.entry(token).or_insert(next);
         if id == next {
-            let start = token.as_ptr() as usize - self.text.as_ptr() as usize;
-            let end = start + token.len();
-            self.words.unique.push(Word { start, end, plain: false, compound: false, terms: 0 });
+            self.words.unique.push(Word { readers, start, end, plain: false, compound: false, terms: 0 });
         }
         let word = &mut self.words.unique[id as usize];
         word.plain |= kinds.plain;
         word.compound |= kinds.compound;
         word.terms += u32::from(kinds.term);
-        if kinds.plain {
-            self.words.plain_order.push(id);
-        }
     }
 }
 
@@ -206,7 +261,7 @@ fn is_inner_mark(c: char) -> bool {
 fn classify(text: &str, at: usize) -> Option<(Class, usize)> {
     let byte = *text.as_bytes().get(at)?;
     if byte.is_ascii() {
-        return Some((ASCII_CLASSES[usize::from(byte)], 1));
+        return Some((CLASSES[usize::from(byte)], 1));
     }
     let c = text[at..].chars().next()?;
     let class = if is_unspaced(c) {

@@ -26,7 +26,7 @@ pub struct Choice {
 }
 
 /// Whether the chosen model should reason before it answers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ReasoningChoice {
     /// On, off, or not the router's business.
     pub mode: ReasoningMode,
@@ -35,7 +35,7 @@ pub struct ReasoningChoice {
 }
 
 /// See [`ReasoningChoice::mode`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasoningMode {
     /// The request passes as the client wrote it.

@@ -46,7 +46,8 @@ pub struct Evidence {
     unavailable: AtomSet,
     confidence: Vec<f64>,
     value: Vec<f64>,
-    notes: Vec<(AtomId, Arc<str>)>,
+    /// None where nobody will read them.
+    notes: Option<Vec<(AtomId, Arc<str>)>>,
     reasons: Vec<(AtomId, UnavailableReason)>,
     family_nanos: [u64; SignalFamily::COUNT],
 }
@@ -61,10 +62,17 @@ impl Evidence {
             unavailable: AtomSet::with_capacity(atoms.len()),
             confidence: vec![f64::NAN; atoms.len()],
             value: vec![f64::NAN; atoms.len()],
-            notes: Vec::new(),
+            notes: Some(Vec::new()),
             reasons: Vec::new(),
             family_nanos: [0; SignalFamily::COUNT],
         }
+    }
+
+    /// The same, but explanations are not kept: writing them takes longer than finding what they tell of.
+    #[must_use]
+    pub fn without_notes(mut self) -> Self {
+        self.notes = None;
+        self
     }
 
     /// The atom matched with `confidence` (0..=1 for most families).
@@ -99,9 +107,16 @@ impl Evidence {
         self.value[id.index()] = value;
     }
 
+    /// Whether explanations are kept.
+    pub fn keeps_notes(&self) -> bool {
+        self.notes.is_some()
+    }
+
     /// Adds a word of explanation for people: which keyword, which language, which limit.
-    pub fn note(&mut self, id: AtomId, note: impl Into<Arc<str>>) {
-        self.notes.push((id, note.into()));
+    pub fn note<N: Into<Arc<str>>>(&mut self, id: AtomId, note: impl FnOnce() -> N) {
+        if let Some(notes) = &mut self.notes {
+            notes.push((id, note().into()));
+        }
     }
 
     /// Adds to the time spent on `family`.
@@ -148,7 +163,7 @@ impl Evidence {
 
     /// The explanations of the atom, in the order noted.
     pub fn notes(&self, id: AtomId) -> impl Iterator<Item = &str> {
-        self.notes.iter().filter(move |(noted, _)| *noted == id).map(|(_, note)| &**note)
+        self.notes.iter().flatten().filter(move |(noted, _)| *noted == id).map(|(_, note)| &**note)
     }
 
     /// Nanoseconds spent on `family`.

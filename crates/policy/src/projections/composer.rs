@@ -52,7 +52,7 @@ impl Composer {
                 for id in self.levels.iter().copied().filter(|id| is_open(evidence, *id)).collect::<Vec<_>>()
                 {
                     evidence.set_not_matched(id);
-                    evidence.note(id, "dropped: the composer does not hold");
+                    evidence.note(id, || "dropped: the composer does not hold");
                 }
             }
             RuleState::Unavailable => {
@@ -61,7 +61,7 @@ impl Composer {
                     self.levels.iter().copied().filter(|id| evidence.is_matched(*id)).collect::<Vec<_>>()
                 {
                     evidence.set_unavailable(id, reason, OnError::Unavailable);
-                    evidence.note(id, "the composer is unavailable");
+                    evidence.note(id, || "the composer is unavailable");
                 }
             }
         }

@@ -13,7 +13,7 @@ fn the_tree_shows_every_state_and_the_branch_that_matched() {
         .matched("keyword:b", 0.5)
         .value("keyword:b", 3.0)
         .unavailable("jailbreak:attack");
-    case.evidence.note(case.id("keyword:b"), "found `now`");
+    case.evidence.note(case.id("keyword:b"), || "found `now`");
     case.project();
     let explained = serde_json::to_value(case.policy.explain(&case.evidence)).unwrap();
     assert_eq!(

@@ -12,7 +12,10 @@ use foldhash::fast::RandomState;
 use rust_stemmers::{Algorithm, Stemmer};
 
 use super::terms::{is_stop_word, plain_latin};
-use crate::{characters::fold, words::Words};
+use crate::{
+    characters::fold,
+    words::{Readers, Words},
+};
 
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
@@ -110,10 +113,15 @@ impl Bm25Index {
         self.documents == 0
     }
 
+    /// Whether no document has the word.
+    pub(crate) fn is_far(&self, word: &str) -> bool {
+        self.find(word).is_none()
+    }
+
     /// The score of every document.
     pub(crate) fn score(&self, words: &Words, text: &str) -> Vec<f64> {
         let mut scores = vec![0.0; self.documents];
-        for word in words.unique().iter().filter(|word| word.terms > 0) {
+        for word in words.unique(Readers::BM25).filter(|word| word.terms > 0) {
             if let Some(postings) = self.find(word.of(text)) {
                 credit(&mut scores, postings, f64::from(word.terms));
             }
@@ -165,7 +173,9 @@ impl Bm25Index {
         let folded = fold(keyword);
         let words = Words::of(&folded);
         let mut terms: HashMap<Term, u32> = HashMap::new();
-        for word in words.unique().iter().filter(|word| word.terms > 0 && !is_stop_word(word.of(&folded))) {
+        for word in
+            words.unique(Readers::ALL).filter(|word| word.terms > 0 && !is_stop_word(word.of(&folded)))
+        {
             *terms.entry(Term::Stem(self.stem(word.of(&folded)).into())).or_default() += word.terms;
         }
         for run in words.unspaced() {

@@ -7,6 +7,7 @@ use super::{
     Keyword, KeywordFamily, Rule,
     bm25::Bm25Index,
     fuzzy::{Closeness, FuzzyIndex},
+    memo::MemoOwner,
     ngram::{MAX_ARITY, NgramIndex},
 };
 use crate::{
@@ -51,6 +52,7 @@ pub(crate) fn compile(
         keywords: compiler.rule(rule, &path.index(index)),
     });
     KeywordFamily {
+        memo: MemoOwner::new(),
         rules: compiled.collect(),
         fuzzy: compiler.fuzzy,
         bm25: compiler.bm25,

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::{characters::fold, words::Words};
+use crate::{
+    characters::fold,
+    words::{Readers, Words, plain_word},
+};
 
 /// Keywords longer than this, in characters, are compared by the slower of two methods.
 const BIT_PARALLEL_CHARS: usize = 64;
@@ -80,8 +83,7 @@ impl FuzzyIndex {
     pub(crate) fn add(&mut self, keyword: &str, closeness: Closeness) -> Option<usize> {
         let folded = fold(keyword);
         let words = Words::of(&folded);
-        let parts: Vec<&str> =
-            words.plain_order().iter().map(|id| words.unique()[*id as usize].of(&folded)).collect();
+        let parts: Vec<&str> = words.plain().iter().map(|place| plain_word(&folded, place)).collect();
         let chars: Vec<char> = parts.join(" ").chars().collect();
         let closeness = closeness.clamped(chars.len());
         let longest = longest_text(chars.len(), closeness);
@@ -101,7 +103,7 @@ impl FuzzyIndex {
                 keywords.push(index as u32);
             }
         }
-        let signature = Outline::of(chars.iter().copied()).signature;
+        let signature = Outline::of(&parts.join(" ")).signature;
         self.keywords.push(Keyword { chars, signature, closeness });
         Some(index)
     }
@@ -111,29 +113,42 @@ impl FuzzyIndex {
         self.keywords.is_empty()
     }
 
-    /// The nearest hit per keyword; the first of equally near ones.
+    /// Whether the word is near no keyword of one word.
+    pub(crate) fn is_far(&self, word: &str) -> bool {
+        let outline = Outline::of(word);
+        let nearby = self.by_words.first().and_then(|by_length| by_length.get(outline.chars));
+        nearby.is_none_or(|keywords| {
+            !keywords.iter().any(|index| self.keywords[*index as usize].is_near(outline, word))
+        })
+    }
+
+    /// The nearest hit per keyword; the first of equally near ones. Of the distinct words only those need be
+    /// given that are not far.
     pub(crate) fn find(&self, words: &Words, text: &str) -> Vec<Option<FuzzyHit>> {
         let mut hits = vec![None; self.keywords.len()];
-        let outlines: Vec<Outline> =
-            words.unique().iter().map(|word| Outline::of(word.of(text).chars())).collect();
+        if hits.is_empty() {
+            return hits;
+        }
         if let Some(by_length) = self.by_words.first() {
-            for (word, outline) in words.unique().iter().zip(&outlines).filter(|(word, _)| word.plain) {
-                self.compare(by_length, *outline, || Cow::Borrowed(word.of(text)), &mut hits);
+            for word in words.unique(Readers::FUZZY).filter(|word| word.plain) {
+                let word = word.of(text);
+                self.compare(by_length, Outline::of(word), || Cow::Borrowed(word), &mut hits);
             }
         }
+        if self.by_words.len() <= 1 {
+            return hits;
+        }
+        let outlines: Vec<Outline> =
+            words.plain().iter().map(|place| Outline::of(plain_word(text, place))).collect();
         for (index, by_length) in self.by_words.iter().enumerate().skip(1) {
             if by_length.is_empty() {
                 continue;
             }
-            for window in words.plain_order().windows(index + 1) {
-                let outline = window
-                    .iter()
-                    .fold(Outline { signature: signature_bit(' '), chars: index }, |whole, id| {
-                        whole.and(outlines[*id as usize])
-                    });
+            let spaces = Outline { signature: signature_bit(' '), chars: index };
+            for (window, outlines) in words.plain().windows(index + 1).zip(outlines.windows(index + 1)) {
+                let outline = outlines.iter().fold(spaces, |whole, part| whole.and(*part));
                 let joined = || {
-                    let parts: Vec<&str> =
-                        window.iter().map(|id| words.unique()[*id as usize].of(text)).collect();
+                    let parts: Vec<&str> = window.iter().map(|place| plain_word(text, place)).collect();
                     Cow::Owned(parts.join(" "))
                 };
                 self.compare(by_length, outline, joined, &mut hits);
@@ -152,15 +167,9 @@ impl FuzzyIndex {
         let Some(keywords) = by_length.get(outline.chars) else { return };
         for index in keywords.iter().map(|index| *index as usize) {
             let keyword = &self.keywords[index];
-            let allowed = keyword.closeness.most_edits(keyword.chars.len(), outline.chars);
-            let most_edits = match &hits[index] {
-                Some(FuzzyHit { edits: 0, .. }) => continue,
-                Some(nearest) => allowed.min(nearest.edits - 1),
-                None => allowed,
-            };
-            let missing = (keyword.signature & !outline.signature).count_ones();
-            let extra = (outline.signature & !keyword.signature).count_ones();
-            if missing.max(extra) > most_edits {
+            let nearest = hits[index].as_ref().map_or(u32::MAX, |hit| hit.edits);
+            let most_edits = keyword.most_edits(outline).min(nearest.saturating_sub(1));
+            if nearest == 0 || !keyword.may_be_within(outline, most_edits) {
                 continue;
             }
             let matched = matched();
@@ -169,6 +178,27 @@ impl FuzzyIndex {
                 hits[index] = Some(FuzzyHit { edits, matched: matched.into_owned() });
             }
         }
+    }
+}
+
+// === impl Keyword
+
+impl Keyword {
+    fn most_edits(&self, text: Outline) -> u32 {
+        self.closeness.most_edits(self.chars.len(), text.chars)
+    }
+
+    /// Whether the letters alone allow that a text is so few edits away.
+    fn may_be_within(&self, text: Outline, most_edits: u32) -> bool {
+        let missing = (self.signature & !text.signature).count_ones();
+        let extra = (text.signature & !self.signature).count_ones();
+        missing.max(extra) <= most_edits
+    }
+
+    /// Whether the text is near enough.
+    fn is_near(&self, outline: Outline, text: &str) -> bool {
+        let most_edits = self.most_edits(outline);
+        self.may_be_within(outline, most_edits) && distance(&self.chars, text) <= most_edits
     }
 }
 
@@ -183,11 +213,15 @@ fn longest_text(keyword_chars: usize, closeness: Closeness) -> usize {
 // === impl Outline
 
 impl Outline {
-    fn of(chars: impl Iterator<Item = char>) -> Self {
-        chars.fold(Self::default(), |outline, c| Self {
+    fn of(text: &str) -> Self {
+        let add = |outline: Self, c| Self {
             signature: outline.signature | signature_bit(c),
             chars: outline.chars + 1,
-        })
+        };
+        if text.is_ascii() {
+            return text.bytes().map(char::from).fold(Self::default(), add);
+        }
+        text.chars().fold(Self::default(), add)
     }
 
     fn and(self, other: Self) -> Self {

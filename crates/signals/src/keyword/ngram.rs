@@ -8,7 +8,10 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::{characters::fold, words::Words};
+use crate::{
+    characters::fold,
+    words::{Readers, Words, plain_word},
+};
 
 /// n-grams are packed into a word of 128 bits, 21 per character.
 pub(crate) const MAX_ARITY: usize = 6;
@@ -55,7 +58,7 @@ struct Posting {
 }
 
 /// The working memory of one search.
-struct Search<'i> {
+pub(crate) struct Search<'i> {
     index: &'i NgramIndex,
     padded: Vec<char>,
     shared: Vec<u32>,
@@ -96,7 +99,7 @@ impl NgramIndex {
             let bit = filter_bit(gram);
             self.filter[bit / 64] |= 1 << (bit % 64);
         }
-        let word_count = Words::of(&text).plain_order().len();
+        let word_count = Words::of(&text).plain().len();
         if word_count > 1 && !self.word_counts.contains(&word_count) {
             self.word_counts.push(word_count);
         }
@@ -106,23 +109,28 @@ impl NgramIndex {
         index
     }
 
-    /// The best hit per keyword.
-    pub(crate) fn find(&self, words: &Words, text: &str) -> Vec<Option<NgramHit>> {
-        let mut search = Search {
+    /// The working memory for searches in this index.
+    pub(crate) fn search(&self) -> Search<'_> {
+        Search {
             index: self,
             padded: Vec::new(),
             shared: vec![0; self.keywords.len()],
             touched: Vec::new(),
             repeats: Vec::new(),
             hits: vec![None; self.keywords.len()],
-        };
-        for word in words.unique().iter().filter(|word| word.compound) {
+        }
+    }
+
+    /// The best hit per keyword. Of the distinct words only those need be given that are not far.
+    pub(crate) fn find(&self, words: &Words, text: &str) -> Vec<Option<NgramHit>> {
+        let mut search = self.search();
+        for word in words.unique(Readers::NGRAM).filter(|word| word.compound) {
             let word = word.of(text);
             search.compare(word.chars(), || word.to_owned());
         }
         for count in &self.word_counts {
-            for window in words.plain_order().windows(*count) {
-                let parts = || window.iter().map(|id| words.unique()[*id as usize].of(text));
+            for window in words.plain().windows(*count) {
+                let parts = || window.iter().map(|place| plain_word(text, place));
                 let chars = parts().enumerate().flat_map(|(position, part)| {
                     (position > 0).then_some(' ').into_iter().chain(part.chars())
                 });
@@ -151,6 +159,16 @@ impl Keyword {
 // === impl Search
 
 impl Search<'_> {
+    /// Whether the word is similar to no keyword.
+    pub(crate) fn is_far(&mut self, word: &str) -> bool {
+        self.compare(word.chars(), String::new);
+        let mut is_far = true;
+        for hit in &mut self.hits {
+            is_far &= hit.take().is_none();
+        }
+        is_far
+    }
+
     fn compare(&mut self, chars: impl Iterator<Item = char>, matched: impl Fn() -> String) {
         let arity = self.index.arity;
         let mut padded = std::mem::take(&mut self.padded);

@@ -4,8 +4,9 @@
 //! Chinese and Japanese are told apart by kana and by the Han characters used; the languages that
 //! share the Latin, Cyrillic, Arabic or Devanagari script are told apart by a linear model over
 //! character n-grams of 1 to 5 symbols, embedded in the binary in a packed, directly usable form.
-//! At most a few hundred letters of a text are looked at, and nothing is allocated.
+//! At most a few hundred letters of a text are looked at; each thread remembers what common words say.
 
+mod memo;
 pub(crate) mod model;
 pub(crate) mod sample;
 mod score;

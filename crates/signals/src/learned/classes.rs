@@ -117,7 +117,7 @@ impl ClassFamily {
         for (name, target) in &self.rules {
             let confidence = found.filter(|(class, _)| name == class).map(|(_, confidence)| confidence);
             if let Some(probability) = confidence {
-                evidence.note(target.atom, format!("probability {probability:.3}"));
+                evidence.note(target.atom, || format!("probability {probability:.3}"));
             }
             // The release exported no confidence, which counts as 1.
             target.settle(confidence.map(|confidence| if self.v0_3 { 1.0 } else { confidence }), evidence);

@@ -147,11 +147,11 @@ impl DomainFamily {
         if let Some(fallback) = self.fallback.filter(|_| !any) {
             let rule = self.rules[fallback];
             rule.settle(Some(probabilities[fallback]), evidence);
-            evidence.note(rule.atom, "no subject is probable enough: the fallback category");
+            evidence.note(rule.atom, || "no subject is probable enough: the fallback category");
         }
         for (rule, probability) in self.rules.iter().zip(&probabilities) {
             if evidence.is_matched(rule.atom) {
-                evidence.note(rule.atom, format!("probability {probability:.3}"));
+                evidence.note(rule.atom, || format!("probability {probability:.3}"));
             }
         }
     }

@@ -106,7 +106,7 @@ impl EmbeddingFamily {
             evidence.set_value(rule.target.atom, nearness.score);
             rule.target.settle(matched.then_some(nearness.score), evidence);
             let nearest = excerpt(&nearness.nearest);
-            evidence.note(rule.target.atom, format!("nearest {:.3}: {nearest}", nearness.best));
+            evidence.note(rule.target.atom, || format!("nearest {:.3}: {nearest}", nearness.best));
         }
     }
 }

@@ -270,13 +270,14 @@ impl Rule {
             (confidence, _) => target.settle(confidence, evidence),
         }
         if let Some((phrase, scan)) = &found.phrase {
-            evidence.note(atom, format!("pattern in {}: {}", describe(*scan), excerpt(phrase)));
+            evidence.note(atom, || format!("pattern in {}: {}", describe(*scan), excerpt(phrase)));
         }
         if let Some((probability, scan)) = found.probability {
-            evidence.note(atom, format!("probability {probability:.3} in {}", describe(scan)));
+            evidence.note(atom, || format!("probability {probability:.3} in {}", describe(scan)));
         }
         if let Some((contrast, scan, attack)) = &found.contrast {
-            evidence.note(atom, format!("contrast {contrast:.3} in {}, nearest: {attack}", describe(*scan)));
+            evidence
+                .note(atom, || format!("contrast {contrast:.3} in {}, nearest: {attack}", describe(*scan)));
         }
         found.coverage.note(atom, evidence);
     }

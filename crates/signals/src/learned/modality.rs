@@ -126,7 +126,7 @@ impl ModalityFamily {
             let confidence = found.filter(|(class, _)| **class == **name).map(|(_, confidence)| *confidence);
             if let Some(confidence) = confidence {
                 evidence.set_value(target.atom, confidence);
-                evidence.note(target.atom, format!("confidence {confidence:.3}"));
+                evidence.note(target.atom, || format!("confidence {confidence:.3}"));
             }
             // The release exported no confidence, which counts as 1.
             target.settle(confidence.map(|confidence| if self.v0_3 { 1.0 } else { confidence }), evidence);

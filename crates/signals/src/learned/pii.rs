@@ -159,13 +159,15 @@ impl Rule {
 
 /// Says which types stand where, never what they say.
 fn note(denied: &[(Scan, &Entity)], target: Target, evidence: &mut Evidence) {
+    if !evidence.keeps_notes() {
+        return;
+    }
     for (scan, entity) in denied.iter().take(MOST_NOTES) {
         let Entity { bytes, kind, probability } = entity;
         let place = describe(*scan);
-        evidence.note(
-            target.atom,
-            format!("{kind} {probability:.2} at bytes {}..{} of {place}", bytes.start, bytes.end),
-        );
+        evidence.note(target.atom, || {
+            format!("{kind} {probability:.2} at bytes {}..{} of {place}", bytes.start, bytes.end)
+        });
     }
     if denied.len() > MOST_NOTES {
         let mut kinds: HashMap<&str, usize> = HashMap::new();
@@ -173,6 +175,6 @@ fn note(denied: &[(Scan, &Entity)], target: Target, evidence: &mut Evidence) {
         let mut kinds: Vec<String> =
             kinds.into_iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         kinds.sort();
-        evidence.note(target.atom, format!("and {}", kinds.join(", ")));
+        evidence.note(target.atom, || format!("and {}", kinds.join(", ")));
     }
 }

@@ -82,7 +82,7 @@ impl ReaskFamily {
             let least = similarities.iter().take(rule.turns).copied().fold(f64::INFINITY, f64::min);
             rule.target.settle(matched.then_some(least), evidence);
             if let Some(newest) = similarities.first() {
-                evidence.note(rule.target.atom, format!("similarity to the turn before {newest:.3}"));
+                evidence.note(rule.target.atom, || format!("similarity to the turn before {newest:.3}"));
             }
         }
     }

@@ -36,7 +36,7 @@ impl Coverage {
     pub(super) fn note(self, atom: AtomId, evidence: &mut Evidence) {
         if self.present > 0 || self.has_dropped {
             let more = if self.has_dropped { " and more" } else { "" };
-            evidence.note(atom, format!("read {} of {}{more} tokens", self.seen, self.present));
+            evidence.note(atom, || format!("read {} of {}{more} tokens", self.seen, self.present));
         }
     }
 }

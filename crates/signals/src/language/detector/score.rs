@@ -1,6 +1,7 @@
 //! Gathers the evidence of one text and turns it into a verdict.
 
-use super::model::{LONGEST_NGRAM, MAX_LANGUAGES, Model, WORD_BOUNDARY};
+use super::memo::{self, MEMO_SYMBOLS, WordScores};
+use super::model::{Group, LONGEST_NGRAM, MAX_LANGUAGES, Model, WORD_BOUNDARY};
 use super::sample::{LETTER_BUDGET, Sink};
 use super::script::{GROUPS, Glyph, LATIN, SINGLE_SCRIPT_LANGUAGES};
 
@@ -28,9 +29,11 @@ pub(super) struct Evidence<'m> {
     model: &'m Model<'m>,
     segments: [Segment; SEGMENTS],
     current: usize,
-    /// The last symbols of the running word, newest in the low byte.
-    window: u64,
-    window_length: usize,
+    /// The first symbols of the running word, which are scored when it ends.
+    word: [u8; MEMO_SYMBOLS],
+    word_length: usize,
+    /// The running word, if it is longer than that; it is scored as it comes.
+    long_word: Option<Window>,
     group: usize,
     single_letters: [u16; SINGLE_SCRIPT_LANGUAGES.len()],
     han: u16,
@@ -41,6 +44,14 @@ pub(super) struct Evidence<'m> {
     tried: [u16; GROUPS],
     /// Places where one of four symbols was known.
     known: [u16; GROUPS],
+}
+
+/// The last symbols of a word, its beginning included.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    /// Newest in the low byte.
+    symbols: u64,
+    length: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -84,8 +95,9 @@ impl<'m> Evidence<'m> {
             model,
             segments: [Segment::EMPTY; SEGMENTS],
             current: 0,
-            window: u64::from(WORD_BOUNDARY),
-            window_length: 1,
+            word: [0; MEMO_SYMBOLS],
+            word_length: 0,
+            long_word: None,
             group: 0,
             single_letters: [0; SINGLE_SCRIPT_LANGUAGES.len()],
             han: 0,
@@ -97,34 +109,48 @@ impl<'m> Evidence<'m> {
         }
     }
 
-    /// Adds `symbol` to the running word and scores the n-grams that end in it.
-    fn push(&mut self, symbol: u8) {
-        let before = self.window as u8;
-        self.window = (self.window << 8 | u64::from(symbol)) & 0xFF_FFFF_FFFF;
-        self.window_length = LONGEST_NGRAM.min(self.window_length + 1);
-        let group = &self.model.groups[self.group];
+    /// Adds what a word's n-grams say to the running segment.
+    fn add(&mut self, word: &WordScores, symbols: usize) {
         let segment = &mut self.segments[self.current];
-        segment.symbols += 1;
-        let mut row = group.pair(before, symbol);
-        let buckets: [_; LONGEST_NGRAM - 2] =
-            std::array::from_fn(|index| group.bucket(self.window & (u64::MAX >> (40 - 8 * index))));
-        let lengths = self.window_length.saturating_sub(2);
-        self.tried[self.group] += u16::from(lengths > 0);
-        for (shorter, bucket) in buckets[..lengths].iter().enumerate() {
-            let Some(entry) = bucket.entry() else { break };
-            self.known[self.group] += u16::from(shorter == 1);
-            row = entry.row.unwrap_or(row);
-            for posting in entry.postings.chunks_exact(2) {
-                let score = &mut segment.scores[usize::from(posting[0]) % MAX_LANGUAGES];
-                *score = score.wrapping_add(i16::from(posting[1].cast_signed()));
-            }
-            if !entry.extends {
-                break;
-            }
+        segment.symbols += symbols as u16;
+        for (score, more) in segment.scores.iter_mut().zip(&word.scores) {
+            *score = score.wrapping_add(*more);
         }
-        for (score, weight) in segment.scores[group.first..].iter_mut().zip(row) {
-            *score = score.wrapping_add(i16::from(weight.cast_signed()));
+        self.tried[self.group] += word.tried;
+        self.known[self.group] += word.known;
+    }
+
+    /// Scores the next symbol of a long word.
+    fn push_long(&mut self, window: &mut Window, symbol: u8) {
+        if self.segments[self.current].symbols >= SEGMENT_SYMBOLS {
+            self.next_segment();
         }
+        let mut scores = WordScores::EMPTY;
+        window.push(symbol, &self.model.groups[self.group], &mut scores);
+        self.add(&scores, 1);
+    }
+
+    /// Scores a word that is over.
+    fn finish_word(&mut self) {
+        if let Some(mut window) = self.long_word.take() {
+            self.push_long(&mut window, WORD_BOUNDARY);
+            return;
+        }
+        let length = std::mem::take(&mut self.word_length);
+        if length == 0 {
+            return;
+        }
+        let word = std::mem::take(&mut self.word);
+        let group = &self.model.groups[self.group];
+        let score = || {
+            let mut window = Window::START;
+            let mut scores = WordScores::EMPTY;
+            for symbol in word[..length].iter().chain([&WORD_BOUNDARY]) {
+                window.push(*symbol, group, &mut scores);
+            }
+            scores
+        };
+        memo::with_scores(self.model, self.group, word, score, |scores| self.add(scores, length + 1));
     }
 
     /// Starts the next segment, if there is one.
@@ -254,25 +280,64 @@ impl<'m> Evidence<'m> {
     }
 }
 
+impl Window {
+    /// Before the first symbol of a word.
+    const START: Self = Self { symbols: WORD_BOUNDARY as u64, length: 1 };
+
+    /// Adds `symbol` to the word and scores the n-grams that end in it.
+    fn push(&mut self, symbol: u8, group: &Group<'_>, word: &mut WordScores) {
+        let before = self.symbols as u8;
+        self.symbols = (self.symbols << 8 | u64::from(symbol)) & 0xFF_FFFF_FFFF;
+        self.length = LONGEST_NGRAM.min(self.length + 1);
+        let mut row = group.pair(before, symbol);
+        let buckets: [_; LONGEST_NGRAM - 2] =
+            std::array::from_fn(|index| group.bucket(self.symbols & (u64::MAX >> (40 - 8 * index))));
+        let lengths = self.length.saturating_sub(2);
+        word.tried += u16::from(lengths > 0);
+        for (shorter, bucket) in buckets[..lengths].iter().enumerate() {
+            let Some(entry) = bucket.entry() else { break };
+            word.known += u16::from(shorter == 1);
+            row = entry.row.unwrap_or(row);
+            for posting in entry.postings.chunks_exact(2) {
+                let score = &mut word.scores[usize::from(posting[0]) % MAX_LANGUAGES];
+                *score = score.wrapping_add(i16::from(posting[1].cast_signed()));
+            }
+            if !entry.extends {
+                break;
+            }
+        }
+        for (score, weight) in word.scores[group.first..].iter_mut().zip(row) {
+            *score = score.wrapping_add(i16::from(weight.cast_signed()));
+        }
+    }
+}
+
 impl Sink for Evidence<'_> {
     fn letter(&mut self, group: usize, class: u8) {
         if group != self.group {
             self.word_end();
             self.group = group;
         }
-        if self.segments[self.current].symbols >= SEGMENT_SYMBOLS {
-            self.next_segment();
+        if let Some(mut window) = self.long_word {
+            self.push_long(&mut window, class);
+            self.long_word = Some(window);
+        } else if let Some(next) = self.word.get_mut(self.word_length) {
+            *next = class;
+            self.word_length += 1;
+        } else {
+            let mut window = Window::START;
+            let begun = std::mem::take(&mut self.word);
+            self.word_length = 0;
+            for symbol in begun.into_iter().chain([class]) {
+                self.push_long(&mut window, symbol);
+            }
+            self.long_word = Some(window);
         }
         self.segments[self.current].letters[group] += 1;
-        self.push(class);
     }
 
     fn word_end(&mut self) {
-        if self.window != u64::from(WORD_BOUNDARY) {
-            self.push(WORD_BOUNDARY);
-            self.window = u64::from(WORD_BOUNDARY);
-            self.window_length = 1;
-        }
+        self.finish_word();
         let letters: u16 = self.segments[self.current].letters.iter().sum();
         if letters >= SEGMENT_LETTERS {
             self.next_segment();

@@ -1,0 +1,48 @@
+//! The interface of engines: token ids in, hidden states out.
+
+use crate::error::Error;
+use crate::native;
+
+/// The tokens of one sequence.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Token ids, special tokens included.
+    pub ids: &'a [u32],
+    /// The segment of each token (0, or 1 for the second text of a pair); as long as `ids`.
+    pub types: &'a [u32],
+}
+
+/// Something that computes the hidden states of a text encoder.
+pub trait Engine: Send + Sync + std::fmt::Debug {
+    /// Its name, for traces.
+    fn name(&self) -> &'static str;
+
+    /// Values per token.
+    fn hidden_size(&self) -> usize;
+
+    /// The longest sequence, special tokens included.
+    fn max_tokens(&self) -> usize;
+
+    /// Computes the last hidden states of one sequence into [`Scratch::hidden`], a row of [`Self::hidden_size`] per token.
+    ///
+    /// # Errors
+    /// If the sequence is empty or too long, or an id is unknown.
+    fn run(&self, input: Input<'_>, scratch: &mut Scratch) -> Result<(), Error>;
+}
+
+/// A worker's memory, reused from one sequence to the next.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// The last hidden states of the last sequence, row by row.
+    pub hidden: Vec<f32>,
+    pub(crate) native: native::Workspace,
+}
+
+impl Scratch {
+    /// Gives memory back if the last sequence took more than `bytes` of it.
+    pub fn shrink(&mut self, bytes: usize) {
+        if self.hidden.capacity() * size_of::<f32>() + self.native.bytes() > bytes {
+            *self = Self::default();
+        }
+    }
+}

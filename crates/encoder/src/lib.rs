@@ -1,0 +1,55 @@
+//! Router-owned text models on the CPU: tokenise, embed, classify, tag tokens.
+//!
+//! A [`Model`] is a tokenizer, an [`Engine`] and heads; one pass over a text gives its embedding, the probabilities of
+//! every head and the labels of every token. An [`EncoderPool`] runs passes on threads below the data plane, encodes
+//! identical texts once and refuses what it cannot do in time.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::{Duration, Instant};
+//!
+//! use vsr_encoder::native::Width;
+//! use vsr_encoder::{EncoderPool, Model, PackOptions, PoolOptions};
+//!
+//! # let directory = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/modernbert-sequence"));
+//! let model = Arc::new(Model::from_directory(directory, PackOptions::all(Width::Bf16), None)?);
+//! let pool = EncoderPool::start(PoolOptions::default())?;
+//! let deadline = Instant::now() + Duration::from_secs(10);
+//! let encoded = pool.encode(&model, "is the cat in paris", deadline)?;
+//! assert_eq!(encoded.embedding.len(), model.dimension());
+//! assert_eq!(encoded.probabilities("classifier").map(<[f32]>::len), Some(4));
+//! # Ok::<(), vsr_encoder::Error>(())
+//! ```
+
+mod blob;
+mod cache;
+mod checkpoint;
+mod engine;
+mod error;
+mod fingerprint;
+mod head;
+mod model;
+pub mod native;
+mod package;
+mod pool;
+mod spans;
+mod text;
+mod ticket;
+mod unigram;
+mod windows;
+
+pub use blob::Blob;
+pub use checkpoint::{PackOptions, pack};
+pub use engine::{Engine, Input, Scratch};
+pub use error::Error;
+pub use fingerprint::Fingerprint;
+pub use head::{
+    Activation, HeadInput, HeadLayerSpec, Output, Pooling, SequenceHead, SequenceHeadSpec, TokenHead,
+    TokenHeadSpec,
+};
+pub use model::{Encoded, HeadProbabilities, Model};
+pub use package::Package;
+pub use pool::{Counters, EncoderPool, PoolOptions, Text};
+pub use spans::{Span, TokenLabels, span_types};
+pub use ticket::Ticket;
+pub use windows::{WindowPlan, Windows};
