@@ -157,17 +157,20 @@ impl Rule {
         evidence: &mut Evidence,
     ) -> Result<Measured, UnavailableReason> {
         let mut notes = Vec::with_capacity(2);
-        let mut score = |bank: &Bank, side: &str| {
+        let mut score = |bank: &Bank, side: &'static str| {
             if bank.is_empty() {
                 return Ok(0.0);
             }
             let nearness = bank.nearness(query, readings.fingerprint()).ok_or(UnavailableReason::Failed)?;
-            notes.push(format!("nearest {side} {:.3}: {}", nearness.best, excerpt(&nearness.nearest)));
-            Ok(nearness.score)
+            let score = nearness.score;
+            notes.push((side, nearness));
+            Ok(score)
         };
         let measured = Measured { hard: score(&self.hard, "hard")?, easy: score(&self.easy, "easy")? };
-        for note in notes {
-            evidence.note(self.text_values[0], || note);
+        for (side, nearness) in notes {
+            evidence.note(self.text_values[0], || {
+                format!("nearest {side} {:.3}: {}", nearness.best, excerpt(&nearness.nearest))
+            });
         }
         Ok(measured)
     }

@@ -1,6 +1,9 @@
 //! The `kb` family: nearness to the labels and groups of knowledge bases.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use vsr_config::{Config, KbMatch, KbRule, KbTargetKind, KnowledgeBase, closest};
 use vsr_types::{
@@ -66,7 +69,8 @@ struct Scores {
     groups: HashMap<String, (f64, bool)>,
     best_label: Option<usize>,
     best_group: Option<String>,
-    nearest: Vec<String>,
+    /// Per label, its highest similarity and the example with it.
+    nearest: Vec<(f64, Arc<str>)>,
 }
 
 /// The name, within the `kb` family, of the value-only atom behind a knowledge base's metric.
@@ -256,12 +260,7 @@ impl Base {
             let nearness =
                 label.bank.nearness(query, readings.fingerprint()).ok_or(UnavailableReason::Failed)?;
             labels.push((nearness.score, nearness.score >= label.threshold));
-            nearest.push(format!(
-                "nearest {} {:.3}: {}",
-                label.name,
-                nearness.best,
-                excerpt(&nearness.nearest)
-            ));
+            nearest.push((nearness.best, nearness.nearest));
         }
         let groups: HashMap<String, (f64, bool)> = self
             .groups
@@ -338,7 +337,9 @@ impl Rule {
         evidence.set_value(self.target.atom, score);
         self.target.settle(matched.then_some(score), evidence);
         if let Some(nearest) = nearest {
-            evidence.note(self.target.atom, || scores.nearest[nearest].as_str());
+            let (best, example) = &scores.nearest[nearest];
+            let label = &base.labels[nearest].name;
+            evidence.note(self.target.atom, || format!("nearest {label} {best:.3}: {}", excerpt(example)));
         }
     }
 }

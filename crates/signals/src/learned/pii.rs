@@ -159,6 +159,9 @@ impl Rule {
 
 /// Says which types stand where, never what they say.
 fn note(denied: &[(Scan, &Entity)], target: Target, evidence: &mut Evidence) {
+    if !evidence.keeps_notes() {
+        return;
+    }
     for (scan, entity) in denied.iter().take(MOST_NOTES) {
         let Entity { bytes, kind, probability } = entity;
         let place = describe(*scan);
