@@ -43,10 +43,11 @@ def main():
         head = heads[name]
         optimiser = torch.optim.AdamW(head.parameters(), lr=2e-3, weight_decay=0.05)
         best, state, worse = 1e9, None, 0
+        spread = 0.03 * vectors.std(0)
         for _ in range(60):
             head.train()
             for batch in fit[torch.randperm(len(fit))].split(256):
-                noisy = vectors[batch] + 0.03 * vectors.std(0) * torch.randn(len(batch), 384)
+                noisy = vectors[batch] + spread * torch.randn(len(batch), 384)
                 train_trunk.head_loss(heads, name, noisy, target[batch]).backward()
                 optimiser.step()
                 optimiser.zero_grad()

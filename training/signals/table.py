@@ -24,7 +24,7 @@ def rows(header, body):
 
 def trunk(report):
     """Tables of the trunk."""
-    out = "## Embedding\n\n" + rows(["precision", "STS12–16 Spearman (3,000 pairs)"], list(report["sts"].items()))
+    out = "## Embedding\n\n" + rows(["precision", "STS12–16 Spearman (2,000 pairs)"], list(report["sts"].items()))
     summary = []
     heads = [k for k in report if isinstance(report[k], dict) and "slices" in report[k]]
     for name in heads:

@@ -63,6 +63,24 @@ def domain(data, rng):
     return out + _split("domain", [(t, DOMAINS.index("other")) for t in other[:500]], "clinc_chat")
 
 
+def _padded(samples, rng, count=2400):
+    """Training samples with harmless texts before or after them: an attack stays one, harmless text stays harmless."""
+    harmless = [s.text for s in samples if not s.dev and s.target == 0 and s.source in ("hh_user", "halueval_general", "clinc150", "gen_plain", "session_user", "bipia_context", "gpteacher_response")]
+    attacks_ = [s for s in samples if not s.dev and s.target == 1]
+    out = []
+    for number in range(count):
+        target = number % 3 != 0
+        base = rng.choice(attacks_) if target else None
+        text, lang = (base.text, base.language) if target else (rng.choice(harmless), "en")
+        if len(text) > 450 and target:
+            text = corpus.snippets(text, rng, 1, 300, 450)[0] if base.source.startswith(("jailbreak", "gptfuzzer")) else text[:700]
+        for _ in range(rng.randint(1, 3)):
+            other = rng.choice(harmless)[:rng.randint(30, 250)]
+            text = text + rng.choice([" ", "\n"]) + other if rng.random() < 0.7 else other + rng.choice([" ", "\n"]) + text
+        out.append(Sample("jailbreak", text, int(target), "gen_padded", False, lang))
+    return out
+
+
 def jailbreak(data, rng, generated=4000):
     """Attacks of the public collections and of the generator against plain, role-play, security, document and agent texts."""
     out = []
@@ -151,6 +169,12 @@ def jailbreak(data, rng, generated=4000):
             out.append(Sample("jailbreak", row["text"], 0, "langid_sentences", corpus.is_dev(row["text"]), row["lang"]))
     for text, _, lang, group in generate.feedback(rng, 500) + generate.fact_check(rng, 600):
         out.append(Sample("jailbreak", text, 0, "gen_plain", generate.group_dev(group), lang))
+    phrased = [a for a in train_asks if not a.strip().endswith("?") or a.lower().startswith(("how to", "how can i", "how do i"))]
+    for _ in range(2200):
+        harmful = rng.random() < 0.65
+        goal = attacks.act(rng.choice(phrased)) if harmful else rng.choice(attacks.BENIGN_GOALS)
+        out.append(Sample("jailbreak", attacks.composed(rng, goal), int(harmful), "gen_composed", False))
+    out += _padded(out, rng)
     for name in ("alpaca_seed", "self_instruct_user"):
         out += _split("jailbreak", [(r["text"] + "\n" + r.get("input", ""), 0) for r in corpus.rows(data, name)], name, only_dev=True)
     return out

@@ -23,7 +23,7 @@ import tasks
 HIDDEN = 192
 HEAD_WEIGHT = {"domain": 1.0, "jailbreak": 1.0, "fact_check": 0.5, "user_feedback": 0.5, "modality": 0.5, "complexity": 0.4}
 # Passes over a head's samples per epoch.
-SHARE = {"domain": 1.6, "jailbreak": 0.8, "fact_check": 0.8, "user_feedback": 1.0, "modality": 0.8, "complexity": 0.4}
+SHARE = {"domain": 1.6, "jailbreak": 1.0, "fact_check": 0.8, "user_feedback": 1.0, "modality": 0.8, "complexity": 0.4}
 TRAIN_TOKENS = 160
 
 
@@ -72,7 +72,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
     parser.add_argument("--po")
-    parser.add_argument("--base", required=True, help="folder written by distil.py")
+    parser.add_argument("--base", required=True, help="folder written by distil.py, or by this script to go on from")
     parser.add_argument("--work", required=True, help="the same work folder, with the teacher's vectors")
     parser.add_argument("--out", required=True)
     parser.add_argument("--leave-out", nargs="*", default=[], help="jailbreak sources kept out of training")
@@ -104,7 +104,8 @@ def main():
     rng.shuffle(jobs)
     jobs = jobs[:int(len(jobs) * args.epochs / math.ceil(args.epochs))]
     copies = []
-    heads = new_heads()
+    resumed = os.path.exists(os.path.join(args.base, "heads.safetensors"))
+    heads = load_heads(args.base)[0].train() if resumed else new_heads()
     model.embeddings.word_embeddings.weight.requires_grad_(False)
     model.embeddings.position_embeddings.weight.requires_grad_(False)
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -123,7 +124,7 @@ def main():
         loss = HEAD_WEIGHT[name] * head_loss(heads, name, vector, torch.tensor([float(samples[i].target) for i in batch]))
         loss.backward()
         if not copies:
-            copies = bert.token_batches(copy_ids, 2048, rng)
+            copies = bert.token_batches(copy_ids, 3072, rng)
         batch = copies.pop()
         x, mask = bert.pad([copy_ids[i] for i in batch])
         with torch.autocast("cpu", torch.bfloat16):
