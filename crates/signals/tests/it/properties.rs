@@ -179,6 +179,21 @@ proptest! {
     }
 
     #[test]
+    fn literals_are_counted_alike_wherever_in_a_long_text_they_stand(
+        text in proptest::collection::vec(prop::sample::select(vec!["甲", "乙", "a", "é", " "]), 0..14_000)
+    ) {
+        let text = text.concat();
+        let markers = ["甲乙", "乙甲乙", "甲甲甲", "乙a甲"];
+        let policy = Policy::signals(&format!(
+            "structure: [{{name: s, feature: {{type: count, source: {{type: keyword_set, keywords: {}}}}}}}]",
+            serde_json::json!(markers)
+        ));
+        let expected: usize = markers.iter().map(|marker| text.matches(marker).count()).sum();
+        let value = policy.on(&text).value(Structure, "s").unwrap_or(0.0);
+        prop_assert_eq!(value, expected as f64);
+    }
+
+    #[test]
     fn no_text_makes_any_rule_panic(text in "\\PC{0,60}", tail in any::<String>()) {
         let policy = Policy::signals(
             r#"
