@@ -170,13 +170,15 @@ impl Router {
         identity: Identity,
         request_id: RequestId,
     ) -> RouteTrace {
+        // Spaces around a name that asks to choose are not looked at, and are no other name for metrics either.
+        let routed = snapshot.is_auto(requested_model);
         RouteTrace {
             request_id,
             at: self.clock().now(),
             snapshot: Arc::clone(snapshot.hash()),
             identity,
-            requested_model: requested_model.into(),
-            routed: snapshot.is_auto(requested_model),
+            requested_model: if routed { requested_model.trim() } else { requested_model }.into(),
+            routed,
             atoms: Arc::clone(snapshot.atoms()),
             evidence,
             verdict: Verdict::default(),

@@ -177,3 +177,18 @@ fn a_list_of_auto_names_replaces_the_usual_ones() {
         assert_eq!(is_routed, routed, "{name}");
     }
 }
+
+#[test]
+fn spaces_around_the_name_that_asks_to_choose_make_no_new_series() {
+    let scene = Scene::new(POLICY);
+    for spaces in 0..20 {
+        let mut body = prompt("refactor");
+        body["model"] = format!("auto{}", " ".repeat(spaces)).into();
+        scene.sent(&body, Identity::default());
+    }
+    let metrics = scene.router.metrics().encode().unwrap();
+    let series: Vec<&str> =
+        metrics.lines().filter(|line| line.starts_with("llm_model_routing_modifications_total")).collect();
+    assert_eq!(series.len(), 1, "{series:#?}");
+    assert!(series[0].ends_with(" 20"), "{series:#?}");
+}

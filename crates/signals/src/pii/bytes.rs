@@ -1,5 +1,7 @@
 //! Looking around in a text byte by byte: what recognisers share.
 
+use crate::characters::is_cjk;
+
 /// Whether the byte continues a word: ASCII letters and digits, `_`, and every byte of other characters.
 pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
@@ -33,12 +35,26 @@ pub(super) fn run(bytes: &[u8], start: usize, most: usize, holds: impl Fn(u8) ->
 
 /// Whether one of `words`, in lower case, occurs in the `reach` bytes before `at`.
 pub(super) fn preceded_by(text: &str, at: usize, reach: usize, words: &[&str]) -> bool {
+    let context = context(text, at, reach);
+    words.iter().any(|word| context.contains(word))
+}
+
+/// The same for words that do not begin within a longer word: `tel`, but not in `hotel`.
+pub(super) fn preceded_by_word(text: &str, at: usize, reach: usize, words: &[&str]) -> bool {
+    let context = context(text, at, reach);
+    let begins = |place: usize| {
+        let before = context[..place].chars().next_back();
+        before.is_none_or(|c| !c.is_alphabetic() || is_cjk(c))
+    };
+    words.iter().any(|word| context.match_indices(word).any(|(place, _)| begins(place)))
+}
+
+fn context(text: &str, at: usize, reach: usize) -> String {
     let mut start = at.saturating_sub(reach);
     while !text.is_char_boundary(start) {
         start += 1;
     }
-    let context = text[start..at].to_lowercase();
-    words.iter().any(|word| context.contains(word))
+    text[start..at].to_lowercase()
 }
 
 /// Digits with single separators between groups, as written in `start..end`.

@@ -41,7 +41,7 @@ fn candidate(text: &str, start: usize, end: usize, spans: &mut Vec<PiiSpan>) {
     let colons = trimmed.bytes().filter(|byte| *byte == b':').count();
     if colons < 2 {
         let address = trimmed.split(':').next().unwrap_or_default();
-        if is_v4(address) && !preceded_by(text, start, 12, VERSIONS) {
+        if is_v4(address) && !is_release(text, start) && !preceded_by(text, start, 12, VERSIONS) {
             push(start, start + address.len(), spans);
         }
     } else if trimmed.len() <= MOST && is_v6(trimmed) {
@@ -51,14 +51,24 @@ fn candidate(text: &str, start: usize, end: usize, spans: &mut Vec<PiiSpan>) {
 
 fn is_v4(text: &str) -> bool {
     let is_address = text.len() <= 15 && text.parse::<Ipv4Addr>().is_ok();
-    is_address && !text.starts_with("0.")
+    is_address && !text.starts_with("0.") && !text.starts_with("255.")
 }
 
-/// An address with a digit in it: `::` and `a::b` are more often code.
+/// Whether a name stands before dotted numbers: `Chrome/120.0.0.0`, `numpy==1.26.4.1`.
+fn is_release(text: &str, start: usize) -> bool {
+    let before = &text[..start];
+    let name = before.strip_suffix("==").or_else(|| before.strip_suffix('/'));
+    name.is_some_and(|name| name.ends_with(|c: char| c.is_alphanumeric()))
+}
+
+/// An address of three groups or with a whole one, and a digit, or this machine's: `a::b` and `[::2]` are code.
 fn is_v6(text: &str) -> bool {
-    text.bytes().any(|byte| byte.is_ascii_digit()) && text.len() > 2 && text.parse::<Ipv6Addr>().is_ok()
+    let groups = || text.split(':').filter(|group| !group.is_empty());
+    let has_shape = groups().count() >= 3 || groups().any(|group| group.len() == 4);
+    let is_telling = has_shape && text.bytes().any(|byte| byte.is_ascii_digit());
+    (is_telling || text == "::1") && text.parse::<Ipv6Addr>().is_ok()
 }
 
 fn push(start: usize, end: usize, spans: &mut Vec<PiiSpan>) {
-    spans.push(PiiSpan { bytes: start..end, kind: PiiKind::IpAddress, probability: 0.97, verified: true });
+    spans.push(PiiSpan { bytes: start..end, kind: PiiKind::IpAddress, probability: 0.97, verified: false });
 }

@@ -3,7 +3,7 @@
 
 use super::{
     PiiKind, PiiSpan,
-    bytes::{before, preceded_by, run},
+    bytes::{before, preceded_by, preceded_by_word, run},
 };
 
 /// The most digits of a number (ITU-T E.164).
@@ -158,7 +158,7 @@ impl Written {
         if self.is_north_american() || self.is_trunk_form() || self.is_chinese_mobile() {
             return Some(0.93);
         }
-        let announced = preceded_by(text, self.start, CONTEXT_BYTES, CONTEXT);
+        let announced = preceded_by_word(text, self.start, CONTEXT_BYTES, CONTEXT);
         (announced && self.groups.iter().all(|group| *group >= 2) && !self.is_date()).then_some(0.92)
     }
 

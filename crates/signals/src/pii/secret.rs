@@ -161,6 +161,8 @@ fn url(text: &str, authority: usize, spans: &mut Vec<PiiSpan>) {
         stop -= 1;
     }
     let rest = &text[authority..stop];
+    // What follows another scheme is that URL's, and read with it.
+    let rest = &rest[..rest.find("://").unwrap_or(rest.len())];
     let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     if let Some(at) = rest[..host_end].rfind('@')
         && let Some(colon) = rest[..at].find(':')

@@ -43,7 +43,8 @@ pub(super) fn find(text: &str, spans: &mut Vec<PiiSpan>) {
 
 fn push(start: usize, end: usize, spans: &mut Vec<PiiSpan>) {
     let span = PiiSpan { bytes: start..end, kind: PiiKind::UsSsn, probability: 0.97, verified: true };
-    if !spans.contains(&span) {
+    // Windows over the same digits find a number again at once.
+    if spans.last() != Some(&span) {
         spans.push(span);
     }
 }

@@ -387,3 +387,40 @@ fn taggers_types_have_the_names_of_the_contract() {
         assert_eq!(contract_type(kind.as_str()).as_deref(), Some(kind.as_str()));
     }
 }
+
+fn has(text: &str, kind: &str) -> bool {
+    found(text).iter().any(|(found, _)| *found == kind)
+}
+
+#[test]
+fn code_releases_and_netmasks_are_no_addresses() {
+    for text in [
+        "a[::2]",
+        "list[10::]",
+        "ab::c1",
+        "Chrome/120.0.0.0 Safari",
+        "pip install foo==1.2.3.4",
+        "mask 255.255.255.0",
+    ] {
+        assert!(!has(text, "IP_ADDRESS"), "{text}: {:?}", found(text));
+    }
+    for text in ["at http://10.0.0.1/x", "ip=192.168.1.7", "2001:db8::1", "[fe80::1:2]:443", "bind ::1"] {
+        assert!(has(text, "IP_ADDRESS"), "{text}");
+    }
+}
+
+#[test]
+fn a_word_within_a_word_announces_no_telephone_number() {
+    for text in ["the hotel has 1234567 beds", "excellent 12345678", "technically 1234567 items"] {
+        assert!(!has(text, "PHONE_NUMBER"), "{text}");
+    }
+    assert!(has("my telephone: 1234567", "PHONE_NUMBER"));
+}
+
+#[test]
+fn urls_one_after_the_other_are_each_read_once() {
+    let text = "://?sig=12345678".repeat(20_000);
+    assert!(recognise(&text).len() <= 20_000);
+    let found = recognise("https://a/?next=https://b/&access_token=abcdefgh12");
+    assert_eq!(found.len(), 1);
+}
