@@ -28,7 +28,14 @@ const BLOCKS: &[(&str, &str)] = &[
     ("global.model_catalog.system", "router-owned classifiers"),
     ("global.model_catalog.external", "external classifiers"),
     ("global.model_catalog.kbs", "knowledge bases"),
-    ("global.model_catalog.modules", "classifier modules"),
+    ("global.model_catalog.modules.prompt_compression", "shorter texts for rules that need a learned model"),
+    ("global.model_catalog.modules.prompt_guard", "the prompt guard's model"),
+    ("global.model_catalog.modules.classifier", "the classifiers' models"),
+    ("global.model_catalog.modules.complexity", "the complexity module"),
+    ("global.model_catalog.modules.hallucination_mitigation", "hallucination mitigation"),
+    ("global.model_catalog.modules.feedback_detector", "the feedback detector"),
+    ("global.model_catalog.modules.modality_detector.prompt_prefixes", "prefixes cut from picture requests"),
+    ("global.model_catalog.modules.modality_detector.classifier", "the modality detector's model"),
 ];
 
 /// Reports every use in `document`.
