@@ -64,3 +64,13 @@ impl Config {
         fingerprint.finish()
     }
 }
+
+impl From<OnErrorRule> for vsr_types::OnError {
+    fn from(rule: OnErrorRule) -> Self {
+        match rule {
+            OnErrorRule::Unavailable => Self::Unavailable,
+            OnErrorRule::Match => Self::Match,
+            OnErrorRule::NoMatch => Self::NoMatch,
+        }
+    }
+}

@@ -594,13 +594,3 @@ contract_enum! {
         Not = "NOT",
     }
 }
-
-impl From<OnErrorRule> for vsr_types::OnError {
-    fn from(rule: OnErrorRule) -> Self {
-        match rule {
-            OnErrorRule::Unavailable => Self::Unavailable,
-            OnErrorRule::Match => Self::Match,
-            OnErrorRule::NoMatch => Self::NoMatch,
-        }
-    }
-}
