@@ -134,7 +134,10 @@ fn indented(lines: &str, by: usize) -> String {
 /// A router for the configuration `yaml`.
 pub(crate) fn router(yaml: &str, clock: &TripwireClock) -> Arc<Router> {
     let mut document = Document::parse("test.yaml", yaml, &|_| None);
-    let compiled = vsr_router::compile(&mut document, &|_| None);
+    let compiled = vsr_router::compile(
+        &mut document,
+        &vsr_router::Surroundings { variables: &|_| None, reader: &vsr_reader::Reader::without_models() },
+    );
     let snapshot = compiled.unwrap_or_else(|| {
         let problems: Vec<String> = document.problems().iter().map(ToString::to_string).collect();
         panic!("the test's configuration has problems:\n{}\n{yaml}", problems.join("\n"))

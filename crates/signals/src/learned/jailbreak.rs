@@ -84,8 +84,8 @@ impl JailbreakFamily {
         self.rules.iter().filter(|rule| rule.compares()).flat_map(|rule| [&rule.attacks, &rule.harmless])
     }
 
-    pub(super) fn install(&mut self, vectors: &PrototypeVectors) {
-        for rule in &mut self.rules {
+    pub(super) fn install(&self, vectors: &PrototypeVectors) {
+        for rule in &self.rules {
             rule.attacks.install(vectors);
             rule.harmless.install(vectors);
         }
@@ -96,10 +96,10 @@ impl JailbreakFamily {
         let mut wants = Wants::default();
         for rule in &self.rules {
             if rule.classifies() {
-                wants = wants.with(Wants::head(Head::Jailbreak));
+                wants = wants.union(Wants::head(Head::Jailbreak));
             }
             if rule.compares() {
-                wants = wants.with(Wants::EMBEDDING);
+                wants = wants.union(Wants::EMBEDDING);
             }
         }
         wants
