@@ -177,7 +177,8 @@ fn prepare_models(router: &Arc<Router>, status: &Arc<Status>) -> anyhow::Result<
         let store = Some((&**router.store(), &SystemClock as &dyn Clock));
         match runtime.block_on(snapshot.prepare(store, &progress)) {
             Ok(()) => {
-                tracing::info!(seconds = started.elapsed().as_secs_f64(), "the router's models are ready")
+                let seconds = started.elapsed().as_secs_f64();
+                tracing::info!(seconds, "the router's models are ready");
             }
             Err(error) => tracing::error!(%error, "rules that need the router's models are unavailable"),
         }
