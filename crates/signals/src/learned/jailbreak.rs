@@ -99,7 +99,7 @@ impl JailbreakFamily {
                 wants = wants.union(Wants::head(Head::Jailbreak));
             }
             if rule.compares() {
-                wants = wants.union(Wants::EMBEDDING);
+                wants = wants.union(Wants::EMBEDDINGS);
             }
         }
         wants

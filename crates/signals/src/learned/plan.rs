@@ -54,8 +54,8 @@ pub enum Cover {
 /// What is wanted of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wants {
-    /// The embedding of each window.
-    pub embedding: bool,
+    /// The embeddings of its windows, or of the first and the last of them.
+    pub embedding: Option<Cover>,
     /// The outputs of these heads for each window.
     pub heads: HeadSet,
     /// The tagger's spans; always of the whole text.
@@ -135,14 +135,21 @@ pub(super) struct Demand {
 // === impl Wants
 
 impl Wants {
-    /// Only the embedding.
-    pub(super) const EMBEDDING: Self = Self { embedding: true, heads: HeadSet::NONE, tags: false };
+    /// Only the embedding, as the mean of the first and the last window.
+    pub const EMBEDDING: Self = Self { embedding: Some(Cover::Ends), heads: HeadSet::NONE, tags: false };
+    /// Only the embedding of each window.
+    pub(super) const EMBEDDINGS: Self = Self { embedding: Some(Cover::Whole), ..Self::EMBEDDING };
     /// Only the tagger's spans.
-    pub(super) const TAGS: Self = Self { embedding: false, heads: HeadSet::NONE, tags: true };
+    pub const TAGS: Self = Self { embedding: None, heads: HeadSet::NONE, tags: true };
+
+    /// Whether the trunk model is to read.
+    pub fn reads_trunk(self) -> bool {
+        self.embedding.is_some() || !self.heads.is_empty()
+    }
 
     /// Whether nothing is wanted.
     pub fn is_empty(self) -> bool {
-        !self.embedding && self.heads.is_empty() && !self.tags
+        !self.reads_trunk() && !self.tags
     }
 
     /// Only the output of `head`.
@@ -154,7 +161,7 @@ impl Wants {
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self {
-            embedding: self.embedding || other.embedding,
+            embedding: self.embedding.max(other.embedding),
             heads: self.heads.with(other.heads),
             tags: self.tags || other.tags,
         }
