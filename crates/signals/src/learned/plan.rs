@@ -180,16 +180,6 @@ impl Scan {
 // === impl ReadingPlan
 
 impl ReadingPlan {
-    /// A plan to read one text that is not a request's.
-    pub fn for_text(text: &str, wants: Wants, cover: Cover, budget_tokens: u32) -> Self {
-        let mut builder = Builder::new(budget_tokens);
-        if !text.trim().is_empty() {
-            builder.plan.routes.full =
-                builder.need(text, TextSource::Current, TextView::Written, wants, cover);
-        }
-        builder.plan
-    }
-
     /// The texts, the most important first.
     pub fn needs(&self) -> &[TextNeed] {
         &self.needs
@@ -230,8 +220,8 @@ pub(super) fn plan(
     builder.plan
 }
 
-struct Builder {
-    plan: ReadingPlan,
+pub(super) struct Builder {
+    pub(super) plan: ReadingPlan,
     by_text: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
     bytes_left: usize,
 }
@@ -239,7 +229,7 @@ struct Builder {
 // === impl Builder
 
 impl Builder {
-    fn new(budget_tokens: u32) -> Self {
+    pub(super) fn new(budget_tokens: u32) -> Self {
         Self {
             plan: ReadingPlan { budget_tokens, ..ReadingPlan::default() },
             by_text: HashMap::default(),
@@ -248,7 +238,7 @@ impl Builder {
     }
 
     /// The place of the text among the needs; `None` if there is no room for it.
-    fn need(
+    pub(super) fn need(
         &mut self,
         text: &str,
         source: TextSource,
@@ -327,7 +317,7 @@ impl Builder {
         }
     }
 
-    fn scan(&mut self, text: &str, source: TextSource, attack: Option<Wants>, pii: bool) {
+    pub(super) fn scan(&mut self, text: &str, source: TextSource, attack: Option<Wants>, pii: bool) {
         if text.trim().is_empty() {
             return;
         }
