@@ -6,6 +6,7 @@ mod backends;
 mod checkpoints;
 mod conformance;
 mod explicit_models;
+mod knowledge;
 mod reasoning;
 mod routes;
 mod scene;
