@@ -49,7 +49,7 @@ pub use head::{
 };
 pub use model::{Encoded, HeadProbabilities, Model};
 pub use package::Package;
-pub use pool::{Counters, EncoderPool, PoolOptions, Text};
+pub use pool::{Counters, EncoderPool, Lane, Pass, PoolOptions, Text};
 pub use spans::{Span, TokenLabels, span_types};
 pub use ticket::Ticket;
 pub use windows::{WindowPlan, Windows};

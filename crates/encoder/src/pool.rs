@@ -23,7 +23,7 @@ const KEPT_SCRATCH_BYTES: usize = 24 << 20;
 pub struct PoolOptions {
     /// Threads; each encodes one text at a time.
     pub workers: usize,
-    /// Texts that may wait.
+    /// Texts that may wait in each lane.
     pub queue: usize,
     /// Bytes of results that are kept.
     pub cache_bytes: usize,
@@ -58,6 +58,25 @@ impl From<Arc<str>> for Text {
     fn from(text: Arc<str>) -> Self {
         Self::Single(text)
     }
+}
+
+/// Which texts go first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lane {
+    /// Before all of the other lane.
+    #[default]
+    First,
+    /// When nothing waits in the first lane; with a queue of its own, so that it keeps nobody out of the first.
+    Later,
+}
+
+/// How a text is encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Whether an encoding as of [`Model::classify`] will do.
+    pub heads_only: bool,
+    /// When its turn comes.
+    pub lane: Lane,
 }
 
 /// What a pool has done so far, and what waits.
@@ -113,7 +132,8 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    /// By lane.
+    jobs: [VecDeque<Job>; 2],
     flights: HashMap<Key, Waiting, foldhash::fast::RandomState>,
     cache: Cache,
     closed: bool,
@@ -142,7 +162,7 @@ impl EncoderPool {
     /// If a thread cannot be started.
     pub fn start(options: PoolOptions) -> Result<Self, Error> {
         let queue = Queue {
-            jobs: VecDeque::new(),
+            jobs: Default::default(),
             flights: HashMap::default(),
             cache: Cache::new(options.cache_bytes),
             closed: false,
@@ -170,15 +190,21 @@ impl EncoderPool {
     /// Asks for an encoding by `deadline`. Never blocks: a result that is known is given at once, a text that is already
     /// being encoded is joined, and a full queue refuses.
     pub fn submit(&self, model: &Arc<Model>, text: impl Into<Text>, deadline: Instant) -> Ticket {
-        self.shared.submit(model, text.into(), Depth::Whole, deadline)
+        self.submit_as(model, text, Pass::default(), deadline)
     }
 
-    /// As [`Self::submit`] for [`Model::classify`]: an encoding without an embedding will do.
-    pub fn submit_heads(&self, model: &Arc<Model>, text: impl Into<Text>, deadline: Instant) -> Ticket {
+    /// As [`Self::submit`], in another way than whole and first.
+    pub fn submit_as(
+        &self,
+        model: &Arc<Model>,
+        text: impl Into<Text>,
+        pass: Pass,
+        deadline: Instant,
+    ) -> Ticket {
         let text = text.into();
-        let is_early = model.classifies_early() && matches!(text, Text::Single(_));
+        let is_early = pass.heads_only && model.classifies_early() && matches!(text, Text::Single(_));
         let depth = if is_early { Depth::Heads } else { Depth::Whole };
-        self.shared.submit(model, text, depth, deadline)
+        self.shared.submit(model, text, (depth, pass.lane), deadline)
     }
 
     /// As [`Self::submit`], and waits on this thread.
@@ -198,7 +224,7 @@ impl EncoderPool {
     pub fn counters(&self) -> Counters {
         let (queued, cache_bytes) = {
             let queue = self.shared.lock();
-            (queue.jobs.len(), queue.cache.bytes())
+            (queue.jobs.iter().map(VecDeque::len).sum(), queue.cache.bytes())
         };
         let totals = &self.shared.totals;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -222,7 +248,7 @@ impl Drop for EncoderPool {
             let mut queue = self.shared.lock();
             queue.closed = true;
             let jobs = std::mem::take(&mut queue.jobs);
-            jobs.iter().filter_map(|job| queue.flights.remove(&job.key)).collect::<Vec<_>>()
+            jobs.iter().flatten().filter_map(|job| queue.flights.remove(&job.key)).collect::<Vec<_>>()
         };
         self.shared.arrived.notify_all();
         for waiting in flights {
@@ -240,7 +266,13 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn submit(self: &Arc<Self>, model: &Arc<Model>, text: Text, depth: Depth, deadline: Instant) -> Ticket {
+    fn submit(
+        self: &Arc<Self>,
+        model: &Arc<Model>,
+        text: Text,
+        (depth, lane): (Depth, Lane),
+        deadline: Instant,
+    ) -> Ticket {
         let whole = key(model, &text, Depth::Whole);
         let key = if depth == Depth::Whole { whole } else { key(model, &text, depth) };
         let mut queue = self.lock();
@@ -257,14 +289,14 @@ impl Shared {
                 return Ticket::waiting(Arc::clone(&waiting.flight), key, deadline, Arc::clone(self));
             }
         }
-        if queue.closed || queue.jobs.len() >= self.limit {
+        if queue.closed || queue.jobs[lane as usize].len() >= self.limit {
             self.totals.overloaded.fetch_add(1, Ordering::Relaxed);
             return Ticket::ready(Err(Error::Overloaded("its queue is full")));
         }
         let flight = Arc::new(Flight::default());
         let waiting = Waiting { flight: Arc::clone(&flight), waiters: 1, deadline, started: false };
         queue.flights.insert(key, waiting);
-        queue.jobs.push_back(Job { key, model: Arc::clone(model), text, depth });
+        queue.jobs[lane as usize].push_back(Job { key, model: Arc::clone(model), text, depth });
         drop(queue);
         self.arrived.notify_one();
         Ticket::waiting(flight, key, deadline, Arc::clone(self))
@@ -279,7 +311,7 @@ impl Shared {
         waiting.waiters = waiting.waiters.saturating_sub(1);
         if waiting.waiters == 0 && !waiting.started {
             queue.flights.remove(key);
-            queue.jobs.retain(|job| job.key != *key);
+            queue.jobs.iter_mut().for_each(|jobs| jobs.retain(|job| job.key != *key));
         }
     }
 
@@ -335,7 +367,7 @@ impl Shared {
             if queue.closed {
                 return None;
             }
-            let Some(job) = queue.jobs.pop_front() else {
+            let Some(job) = queue.jobs.iter_mut().find_map(VecDeque::pop_front) else {
                 queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use tokio::time::timeout_at;
-use vsr_encoder::{Encoded, EncoderPool, Error, Model, Ticket};
+use vsr_encoder::{Encoded, EncoderPool, Error, Lane, Model, Pass, Ticket};
 use vsr_signals::{Head, HeadReading, HeadSet, Window};
 use vsr_types::UnavailableReason;
 
@@ -107,12 +107,12 @@ impl Models {
         &self,
         pool: &EncoderPool,
         heads: HeadSet,
-        piece: &Piece,
+        (piece, lane): (&Piece, Lane),
         deadline: Instant,
     ) -> Passes<Ticket> {
-        let ask = |model: &Arc<Model>, is_embedded: bool| match is_embedded {
-            true => pool.submit(model, piece.text.clone(), deadline),
-            false => pool.submit_heads(model, piece.text.clone(), deadline),
+        let ask = |model: &Arc<Model>, is_embedded: bool| {
+            let pass = Pass { heads_only: !is_embedded, lane };
+            pool.submit_as(model, piece.text.clone(), pass, deadline)
         };
         let is_own = |head: Head| self.own_heads.iter().any(|(own, _)| *own == head);
         let trunk_embeds = piece.is_embedded && self.embedder.is_none();

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 use tokio::time::timeout_at;
-use vsr_encoder::{Blob, Counters, EncoderPool, Error, Package, PoolOptions, Ticket};
+use vsr_encoder::{Blob, Counters, EncoderPool, Error, Lane, Package, Pass, PoolOptions, Ticket};
 use vsr_signals::{
     ManifestSource, ModelSupport, ReadingPlan, TagReading, TextNeed, TextReading, TextReadings, TrunkReading,
 };
@@ -15,7 +15,7 @@ use vsr_types::UnavailableReason;
 
 use crate::{
     ModelRole, ReaderError, Serving,
-    cut::{Cut, Portion, cut},
+    cut::{Cut, Piece, Portion, cut},
     error::reason,
     models::{Models, Outcome, Passes},
     tagger::Tagger,
@@ -25,6 +25,9 @@ use crate::{
 
 /// Texts with more bytes together are cut on a thread of their own: cutting tokenises.
 const INLINE_BYTES: usize = 4096;
+/// How many windows of a request go before the other windows of all requests, for each model, so that long texts do not
+/// keep short ones waiting.
+const FIRST_WINDOWS: usize = 4;
 
 /// The models of a reader, packed; see [`vsr_encoder::pack`].
 #[derive(Debug, Clone, Default)]
@@ -195,8 +198,9 @@ impl Reader {
             }
         };
         let needs = plan.needs().iter();
+        let mut turn = Turn { deadline, trunk: 0, tagger: 0 };
         let pending: Vec<Pending> =
-            needs.zip(portions).map(|(need, portion)| self.submit(pool, need, portion, deadline)).collect();
+            needs.zip(portions).map(|(need, portion)| self.submit(pool, need, portion, &mut turn)).collect();
         let mut outputs = Vec::with_capacity(pending.len());
         for (need, pending) in plan.needs().iter().zip(pending) {
             outputs.push(self.collect(need, pending, deadline).await);
@@ -204,19 +208,27 @@ impl Reader {
         TextReadings::new(plan, fingerprint, outputs)
     }
 
-    fn submit(&self, pool: &EncoderPool, need: &TextNeed, portion: Portion, deadline: Instant) -> Pending {
+    fn submit(&self, pool: &EncoderPool, need: &TextNeed, portion: Portion, turn: &mut Turn) -> Pending {
         let Portion { trunk, tagger, language } = portion;
         let models = &self.models;
         let trunk = trunk.map(|cut| {
             let cut = cut?;
             let windows = cut.windows.iter();
-            Ok((windows.map(|piece| models.submit(pool, need.wants.heads, piece, deadline)).collect(), cut))
+            let ask = |piece| {
+                let lane = lane(&mut turn.trunk);
+                models.submit(pool, need.wants.heads, (piece, lane), turn.deadline)
+            };
+            Ok((windows.map(ask).collect(), cut))
         });
         // A tagger that cannot be loaded is told by the cut.
         let tagger = tagger.zip(models.tagger.as_ref()).map(|(cut, tagger)| {
             let (cut, model) = (cut?, tagger.weights.model()?);
             let windows = cut.windows.iter();
-            Ok((windows.map(|piece| pool.submit(model, piece.text.clone(), deadline)).collect(), cut))
+            let ask = |piece: &Piece| {
+                let pass = Pass { heads_only: false, lane: lane(&mut turn.tagger) };
+                pool.submit_as(model, piece.text.clone(), pass, turn.deadline)
+            };
+            Ok((windows.map(ask).collect(), cut))
         });
         Pending { trunk, tagger, language }
     }
@@ -270,6 +282,21 @@ impl Reader {
         let (tokens_seen, tokens_present) = cover(cut, seen, error.is_none());
         Ok(TrunkReading { windows: windows.collect(), tokens_seen, tokens_present })
     }
+}
+
+/// How far the submission of a request is.
+struct Turn {
+    deadline: Instant,
+    /// Windows that were put to the trunk model.
+    trunk: usize,
+    /// Windows that were put to the tagger.
+    tagger: usize,
+}
+
+/// The lane of the next window.
+fn lane(asked: &mut usize) -> Lane {
+    *asked += 1;
+    if *asked <= FIRST_WINDOWS { Lane::First } else { Lane::Later }
 }
 
 /// What was asked of the windows of a text, or why it could not be cut.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use vsr_encoder::native::Width;
 use vsr_encoder::{
-    Blob, EncoderPool, Engine, Error, Input, Model, PackOptions, Package, PoolOptions, Scratch, Text, pack,
+    Blob, EncoderPool, Engine, Error, Input, Lane, Model, PackOptions, Package, Pass, PoolOptions, Scratch,
+    Text, pack,
 };
 
 use crate::{golden, golden_model};
@@ -244,7 +245,30 @@ fn a_whole_encoding_serves_those_who_want_heads_alone() {
     let model = golden_model("bert-token");
     let pool = EncoderPool::start(PoolOptions { workers: 1, ..PoolOptions::default() }).unwrap();
     let whole = pool.encode(&model, "the cat", soon()).unwrap();
-    let again = pool.submit_heads(&model, "the cat", soon()).wait().unwrap();
+    let again = pool
+        .submit_as(&model, "the cat", Pass { heads_only: true, ..Pass::default() }, soon())
+        .wait()
+        .unwrap();
     assert!(Arc::ptr_eq(&whole, &again));
     assert_eq!(pool.counters().done, 1);
+}
+
+#[test]
+fn the_first_lane_goes_before_the_later_one_and_is_not_kept_out_by_it() {
+    let (model, begun, go) = gated();
+    let pool = pool(1, 1);
+    let running = pool.submit(&model, "a", soon());
+    begun.recv().unwrap();
+    let later = Pass { lane: Lane::Later, ..Pass::default() };
+    let waiting = pool.submit_as(&model, "b c d", later, soon());
+    let refused = pool.submit_as(&model, "x y", later, soon());
+    assert!(matches!(refused.wait(), Err(Error::Overloaded(_))));
+    let first = pool.submit(&model, "e f", soon());
+    go.send(()).unwrap();
+    let second = begun.recv().unwrap();
+    go.send(()).unwrap();
+    let third = begun.recv().unwrap();
+    go.send(()).unwrap();
+    assert!(second < third, "{second} {third}");
+    assert!(running.wait().is_ok() && first.wait().is_ok() && waiting.wait().is_ok());
 }
