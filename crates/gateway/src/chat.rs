@@ -95,8 +95,9 @@ async fn read(call: &Call<'_>, headers: &HeaderMap, body: &mut Incoming) -> Resu
 
 async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Routed, Refusal> {
     let is_large = body.len() > MAX_INLINE_BYTES;
+    let asking = question.identity.clone();
     let (router, id) = (Arc::clone(call.router()), question.request_id.clone());
-    let mut opened = step(is_large, id.clone(), move || open(&router, body)).await?;
+    let mut opened = step(is_large, id.clone(), move || open(&router, body, &asking)).await?;
     let read = match opened.reading.take() {
         // A panic in it reaches the call's own guard.
         Some(reading) => Some(Box::pin(reading.run()).await),
@@ -112,12 +113,12 @@ async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Route
     .await
 }
 
-fn open(router: &Router, body: Bytes) -> Result<Opened, Refusal> {
+fn open(router: &Router, body: Bytes, identity: &Identity) -> Result<Opened, Refusal> {
     let started = Instant::now();
     let request = ChatRequest::parse(body, &RequestLimits::default())?;
     let parse = started.elapsed();
     let snapshot = router.snapshot();
-    let reading = snapshot.reading(&request);
+    let reading = snapshot.reading(&request, identity);
     Ok(Opened { snapshot, request, parse, reading })
 }
 

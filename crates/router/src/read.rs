@@ -6,9 +6,9 @@ use vsr_protocol::ChatRequest;
 use vsr_reader::{Reader, ReaderError};
 use vsr_signals::{ReadingPlan, TextReadings};
 use vsr_store::KeyValue;
-use vsr_types::{Clock, FamilySet};
+use vsr_types::{Clock, FamilySet, Identity, SignalFamily};
 
-use crate::Snapshot;
+use crate::{Snapshot, route::pinned_model};
 
 /// What must be read of a request before it is routed.
 #[derive(Debug)]
@@ -63,10 +63,24 @@ impl Snapshot {
     pub fn needs_preparation(&self) -> bool {
         self.reads_texts() && self.reader().has_models()
     }
+    /// What must be read before [`Router::route`](crate::Router::route); `None` where no decision depends on it, or the
+    /// request is going to be refused whatever it says.
+    pub fn reading(&self, request: &ChatRequest, identity: &Identity) -> Option<Reading> {
+        if !self.reads_texts() || self.refuses_caller(identity) || self.refuses_model(request.model()) {
+            return None;
+        }
+        Some(self.reading_for(request, self.families()))
+    }
 
-    /// What must be read before [`Router::route`](crate::Router::route); `None` where no decision depends on it.
-    pub fn reading(&self, request: &ChatRequest) -> Option<Reading> {
-        self.reads_texts().then(|| self.reading_for(request, self.families()))
+    /// Whether roles are asked for and nobody vouched for a user.
+    fn refuses_caller(&self, identity: &Identity) -> bool {
+        let asks_for_roles = self.families().contains(SignalFamily::Authz)
+            && self.signals().families().contains(SignalFamily::Authz);
+        asks_for_roles && identity.user.is_none() && !self.config().global.services.authz.fail_open
+    }
+
+    fn refuses_model(&self, name: &str) -> bool {
+        !self.is_auto(name) && pinned_model(self, name).is_err()
     }
 
     /// What must be read before [`Router::explain`](crate::Router::explain), which evaluates all rules.

@@ -81,7 +81,7 @@ pub struct Refusal {
 }
 
 /// Why the pipeline stopped before a model was reached.
-struct Stop {
+pub(crate) struct Stop {
     error: ApiError,
     reason: &'static str,
 }
@@ -292,7 +292,7 @@ fn injects_usage(request: &ChatRequest) -> bool {
 }
 
 /// The model a client named, if it may.
-fn pinned_model<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Model, Stop> {
+pub(crate) fn pinned_model<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Model, Stop> {
     let Some(model) = snapshot.models().find(name) else {
         return Err(Stop { error: ApiError::model_not_found(name), reason: "model_not_found" });
     };
