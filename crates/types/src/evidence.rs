@@ -18,6 +18,8 @@ pub enum UnavailableReason {
     Failed,
     /// The detector's queue was full or its deadline passed.
     Overloaded,
+    /// The detector failed so often of late that it is not asked for a while.
+    CircuitOpen,
     /// Not all of the text was read, and the rule demands it.
     PartlyRead,
     /// The text is in a language that the detector was not evaluated on.

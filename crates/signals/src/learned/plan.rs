@@ -5,7 +5,11 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc};
 use vsr_types::RequestView;
 
 use super::reading::{Head, HeadSet};
-use crate::{compression::Compressor, views};
+use crate::{
+    compression::Compressor,
+    external::{RemoteSet, RemoteTask},
+    views,
+};
 
 /// The most texts of one request.
 const MOST_TEXTS: usize = 512;
@@ -60,6 +64,8 @@ pub struct Wants {
     pub heads: HeadSet,
     /// The tagger's spans; always of the whole text.
     pub tags: bool,
+    /// What models served elsewhere are asked.
+    pub remote: RemoteSet,
 }
 
 /// A text to read.
@@ -136,11 +142,13 @@ pub(super) struct Demand {
 
 impl Wants {
     /// Only the embedding.
-    pub(super) const EMBEDDING: Self = Self { embedding: true, heads: HeadSet::NONE, tags: false };
+    pub(super) const EMBEDDING: Self =
+        Self { embedding: true, heads: HeadSet::NONE, tags: false, remote: RemoteSet::NONE };
     /// Only the tagger's spans.
-    pub(super) const TAGS: Self = Self { embedding: false, heads: HeadSet::NONE, tags: true };
+    pub(super) const TAGS: Self =
+        Self { embedding: false, heads: HeadSet::NONE, tags: true, remote: RemoteSet::NONE };
 
-    /// Whether nothing is wanted.
+    /// Whether nothing is wanted of the router's own models.
     pub fn is_empty(self) -> bool {
         !self.embedding && self.heads.is_empty() && !self.tags
     }
@@ -149,11 +157,21 @@ impl Wants {
         Self { heads: HeadSet::from_iter([head]), ..Self::default() }
     }
 
+    pub(super) fn remote(task: RemoteTask) -> Self {
+        Self { remote: RemoteSet::of(task), ..Self::default() }
+    }
+
+    /// Whether nothing is wanted of any model.
+    fn is_nothing(self) -> bool {
+        self.is_empty() && self.remote.is_empty()
+    }
+
     pub(super) fn with(self, other: Self) -> Self {
         Self {
             embedding: self.embedding || other.embedding,
             heads: self.heads.with(other.heads),
             tags: self.tags || other.tags,
+            remote: self.remote.with(other.remote),
         }
     }
 }
@@ -175,9 +193,14 @@ impl ReadingPlan {
         &self.needs
     }
 
-    /// Whether anything is wanted of a model.
+    /// Whether anything is wanted of the router's own models.
     pub fn wants_models(&self) -> bool {
         self.needs.iter().any(|need| !need.wants.is_empty())
+    }
+
+    /// Whether anything is asked of models served elsewhere.
+    pub fn wants_remote(&self) -> bool {
+        self.needs.iter().any(|need| !need.wants.remote.is_empty())
     }
 
     /// The most tokens to read of all texts together, by each model.
@@ -259,17 +282,17 @@ impl Builder {
     fn current(&mut self, current: &str, demand: &Demand, compressor: Option<&Compressor>) {
         let short = compressor.map(|compressor| compressor.compress(current).text);
         match short.filter(|short| *short != current) {
-            Some(short) if !demand.short.is_empty() => {
+            Some(short) if !demand.short.is_nothing() => {
                 self.plan.routes.short =
                     self.need(&short, TextSource::Compressed, TextView::Written, demand.short, Cover::Ends);
             }
-            _ if !demand.short.is_empty() => {
+            _ if !demand.short.is_nothing() => {
                 self.plan.routes.short =
                     self.need(current, TextSource::Current, TextView::Written, demand.short, Cover::Ends);
             }
             _ => {}
         }
-        if !demand.full.is_empty() {
+        if !demand.full.is_nothing() {
             self.plan.routes.full =
                 self.need(current, TextSource::Current, TextView::Written, demand.full, Cover::Ends);
         }
