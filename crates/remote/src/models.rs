@@ -1,0 +1,382 @@
+//! All models served elsewhere of one configuration, and the reading of one request's texts.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
+use tokio::{sync::Semaphore, time::timeout_at};
+use vsr_config::{Config, ExternalModel, PreferenceRule};
+use vsr_signals::{
+    ReadingPlan,
+    external::{
+        PromptMessage, PromptRole, RemoteFailure, RemoteOutcome, RemoteReading, RemoteReadings, RemoteRoles,
+        RemoteTask, classify,
+        guardrail::{self, Judgement},
+        preference,
+    },
+};
+use vsr_types::{Diagnostics, UnavailableReason};
+use vsr_upstream::Client;
+
+use crate::{
+    breaker::{Breaker, BreakerSettings},
+    cache::{Cache, key},
+    compile,
+    endpoint::Server,
+    error::CallError,
+    mcp::McpClient,
+    pieces,
+};
+
+/// The time of a call where the configuration says 0.
+const CALL_SECONDS: u64 = 30;
+/// The longest time of a call, whatever the configuration says.
+const MOST_CALL_SECONDS: u64 = 3600;
+/// The output of a guardrail and of a matcher where the configuration sets no limit: the release's.
+const JUDGEMENT_TOKENS: u32 = 512;
+const ROUTE_TOKENS: u32 = 1000;
+
+/// What the models of one configuration may take.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoteLimits {
+    /// When a model is no longer asked.
+    pub breaker: BreakerSettings,
+    /// The calls that one request makes at once.
+    pub calls_per_request: usize,
+    /// The calls that one model has at once, of all requests.
+    pub calls_per_model: usize,
+    /// The pieces of text that a guardrail is shown of one request, the most important first.
+    pub pieces_per_request: usize,
+    /// The answers that are remembered.
+    pub cache_entries: usize,
+    /// How long an answer is remembered.
+    pub cache_lifetime: Duration,
+    /// How long an MCP server that ended is left alone at first; twice as long each time that it ends without having
+    /// answered, up to half a minute.
+    pub restart_pause: Duration,
+    /// How long an MCP server may take to start and to say what it can do.
+    pub start_limit: Duration,
+}
+
+/// The models served elsewhere that a configuration names. Shared by all threads; each thread asks with its own
+/// client, and the one MCP server there may be lives on a thread of its own, which ends with this.
+#[derive(Debug)]
+pub struct RemoteModels {
+    guardrail: Option<Asked>,
+    domain: Option<Asked>,
+    preference: Option<Asked>,
+    rules: Vec<PreferenceRule>,
+    cache: Cache,
+    limits: RemoteLimits,
+}
+
+/// A model with what stands in front of it.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    name: Arc<str>,
+    settings: Option<ExternalModel>,
+    kind: Kind,
+    timeout: Duration,
+    breaker: Breaker,
+    permits: Semaphore,
+}
+
+/// How a model is asked.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// By a chat completion.
+    Chat(Server),
+    /// At a classify endpoint.
+    Classify(Server),
+    /// As a tool of an MCP server.
+    Tool(McpClient),
+}
+
+/// One call to make.
+struct Question<'p> {
+    need: usize,
+    task: RemoteTask,
+    text: std::borrow::Cow<'p, str>,
+    bytes: usize,
+}
+
+// === impl RemoteLimits
+
+impl Default for RemoteLimits {
+    fn default() -> Self {
+        Self {
+            breaker: BreakerSettings::default(),
+            calls_per_request: 8,
+            calls_per_model: 64,
+            pieces_per_request: 32,
+            cache_entries: 8192,
+            cache_lifetime: Duration::from_secs(900),
+            restart_pause: Duration::from_millis(200),
+            start_limit: Duration::from_secs(30),
+        }
+    }
+}
+
+// === impl RemoteModels
+
+impl RemoteModels {
+    /// The models that `config` gives a role, and a report of what cannot be asked and of what nothing asks. Nothing
+    /// is called and no program started before the first request that needs it.
+    pub fn compile(
+        config: &Config,
+        variables: &dyn Fn(&str) -> Option<String>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        Self::compile_with(config, RemoteLimits::default(), variables, diagnostics)
+    }
+
+    /// The same with other limits.
+    pub fn compile_with(
+        config: &Config,
+        limits: RemoteLimits,
+        variables: &dyn Fn(&str) -> Option<String>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let roles = RemoteRoles::of(config);
+        let [guardrail, domain, preference] = compile::models(config, roles, &limits, variables, diagnostics);
+        Self {
+            guardrail,
+            domain,
+            preference,
+            rules: config.routing.signals.preferences.clone(),
+            cache: Cache::new(limits.cache_entries, limits.cache_lifetime),
+            limits,
+        }
+    }
+
+    /// Whether there is nobody to ask.
+    pub fn is_empty(&self) -> bool {
+        self.guardrail.is_none() && self.domain.is_none() && self.preference.is_none()
+    }
+
+    /// Starts what takes time to start, so that the first request need not wait for it. Returns at once.
+    pub fn start(&self) {
+        if let Some(Kind::Tool(client)) = self.domain.as_ref().map(|asked| &asked.kind) {
+            client.start();
+        }
+    }
+
+    /// Ends the MCP server, and waits until its program is gone. Blocks; call it off the threads that serve requests.
+    /// Without it the same happens, unwaited for, when this is dropped.
+    pub fn shutdown(&self) {
+        if let Some(Kind::Tool(client)) = self.domain.as_ref().map(|asked| &asked.kind) {
+            client.shutdown();
+        }
+    }
+
+    /// Asks what `plan` wants of models served elsewhere, until `deadline`. Whatever goes wrong is in the readings.
+    pub async fn read(&self, client: &Client, plan: &ReadingPlan, deadline: Instant) -> RemoteReadings {
+        let questions = self.questions(plan);
+        let answers = stream::iter(questions).map(|question| async move {
+            let outcome = self.answer(client, &question, deadline).await;
+            RemoteReading { need: question.need, task: question.task, bytes: question.bytes, outcome }
+        });
+        let at_once = self.limits.calls_per_request.max(1);
+        RemoteReadings::new(answers.buffer_unordered(at_once).collect().await)
+    }
+
+    /// One question for each text and task; a guardrail's texts in pieces, as many as allowed.
+    fn questions<'p>(&self, plan: &'p ReadingPlan) -> Vec<Question<'p>> {
+        let mut questions = Vec::new();
+        let mut pieces_left = self.limits.pieces_per_request;
+        for (need, wanted) in plan.needs().iter().enumerate() {
+            let text: &'p str = &wanted.text;
+            for task in wanted.wants.remote.iter() {
+                if task != RemoteTask::Guardrail {
+                    questions.push(Question { need, task, text: pieces::ends(text), bytes: text.len() });
+                    continue;
+                }
+                for (range, bytes) in pieces::overlapping(text).take(pieces_left) {
+                    pieces_left -= 1;
+                    questions.push(Question { need, task, text: text[range].into(), bytes });
+                }
+            }
+        }
+        questions
+    }
+
+    fn model(&self, task: RemoteTask) -> Option<&Asked> {
+        match task {
+            RemoteTask::Guardrail => self.guardrail.as_ref(),
+            RemoteTask::Domain => self.domain.as_ref(),
+            RemoteTask::Preference => self.preference.as_ref(),
+        }
+    }
+
+    async fn answer(
+        &self,
+        client: &Client,
+        question: &Question<'_>,
+        deadline: Instant,
+    ) -> Result<RemoteOutcome, RemoteFailure> {
+        let Some(asked) = self.model(question.task) else {
+            return Err(RemoteFailure::new(UnavailableReason::NotActive, "there is no model to ask"));
+        };
+        let key = key(question.task, &question.text);
+        if let Some(known) = self.cache.get(&key, Instant::now()) {
+            return Ok(known);
+        }
+        let outcome = asked.guarded(deadline, |limit| self.call(asked, client, question, limit)).await?;
+        self.cache.insert(key, outcome.clone(), Instant::now());
+        Ok(outcome)
+    }
+
+    async fn call(
+        &self,
+        asked: &Asked,
+        client: &Client,
+        question: &Question<'_>,
+        limit: Duration,
+    ) -> Result<RemoteOutcome, CallError> {
+        let text = &*question.text;
+        let classes = match &asked.kind {
+            Kind::Chat(server) => return self.chat(asked, server, client, question, limit).await,
+            Kind::Classify(server) => {
+                let body = classify::body(asked.model_name(), text);
+                classify::parse(&server.ask(client, &body, limit).await?)?
+            }
+            Kind::Tool(tool) => tool.classify(text, limit).await?,
+        };
+        if question.task != RemoteTask::Guardrail {
+            return Ok(RemoteOutcome::Classes(classes));
+        }
+        let probability = guardrail::attack_probability(&classes)?;
+        Ok(RemoteOutcome::Guardrail { probability, is_attack: probability >= 0.5 })
+    }
+
+    async fn chat(
+        &self,
+        asked: &Asked,
+        server: &Server,
+        client: &Client,
+        question: &Question<'_>,
+        limit: Duration,
+    ) -> Result<RemoteOutcome, CallError> {
+        let Some(settings) = &asked.settings else { return Err(CallError::Protocol("no model is named")) };
+        let is_route = question.task == RemoteTask::Preference;
+        let (prompt, tokens) = match is_route {
+            true => (preference::prompt(&self.rules, &question.text), ROUTE_TOKENS),
+            false => (guardrail::prompt(settings, &question.text), JUDGEMENT_TOKENS),
+        };
+        let body = completion_request(settings, &prompt, tokens);
+        let answer = completion_text(&server.ask(client, &body, limit).await?)?;
+        if is_route {
+            let rule = preference::parse(&self.rules, &answer)?;
+            return Ok(RemoteOutcome::Route(rule.map(|rule| rule.name.as_str().into())));
+        }
+        let judgement = guardrail::parse(settings.parser_type, &settings.llm_model_name, &answer)?;
+        let is_attack = judgement == Judgement::Unsafe;
+        Ok(RemoteOutcome::Guardrail { probability: judgement.score(), is_attack })
+    }
+}
+
+// === impl Asked
+
+impl Asked {
+    pub(crate) fn new(name: &str, settings: ExternalModel, kind: Kind, limits: &RemoteLimits) -> Self {
+        let seconds = settings.llm_timeout_seconds;
+        Self { settings: Some(settings), ..Self::bare(name, kind, seconds, limits) }
+    }
+
+    pub(crate) fn tool(client: McpClient, seconds: u64, limits: &RemoteLimits) -> Self {
+        Self::bare("the MCP classifier", Kind::Tool(client), seconds, limits)
+    }
+
+    fn bare(name: &str, kind: Kind, seconds: u64, limits: &RemoteLimits) -> Self {
+        Self {
+            name: name.into(),
+            settings: None,
+            kind,
+            timeout: call_limit(seconds),
+            breaker: Breaker::new(limits.breaker),
+            permits: Semaphore::new(limits.calls_per_model.clamp(1, Semaphore::MAX_PERMITS)),
+        }
+    }
+
+    fn model_name(&self) -> &str {
+        self.settings.as_ref().map_or("", |settings| &settings.llm_model_name)
+    }
+
+    /// Makes one call within its own limit and the request's, if the breaker lets it.
+    async fn guarded<F>(
+        &self,
+        deadline: Instant,
+        call: impl FnOnce(Duration) -> F,
+    ) -> Result<RemoteOutcome, RemoteFailure>
+    where
+        F: Future<Output = Result<RemoteOutcome, CallError>>,
+    {
+        let failure = |error: CallError| error.into_failure(&self.name);
+        let started = Instant::now();
+        let end = deadline.min(started + self.timeout);
+        let Ok(Ok(_running)) = timeout_at(end.into(), self.permits.acquire()).await else {
+            return Err(failure(CallError::Busy));
+        };
+        let now = Instant::now();
+        let Some(permit) = self.breaker.admit(now) else {
+            let detail = format!("{}: failed too often of late; it is asked again soon", self.name);
+            return Err(RemoteFailure::new(UnavailableReason::CircuitOpen, detail));
+        };
+        let limit = end.saturating_duration_since(now);
+        let outcome = match timeout_at(end.into(), Box::pin(call(limit))).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(CallError::Late),
+        };
+        match outcome {
+            Ok(outcome) => {
+                permit.succeed();
+                Ok(outcome)
+            }
+            Err(error) => {
+                if error.counts() {
+                    tracing::debug!(model = &*self.name, %error, "a model served elsewhere failed");
+                    permit.fail(Instant::now());
+                } else if !matches!(error, CallError::Busy | CallError::Pausing) {
+                    permit.succeed();
+                }
+                Err(failure(error))
+            }
+        }
+    }
+}
+
+/// The time that a call may take; 0 means the release's.
+pub(crate) fn call_limit(seconds: u64) -> Duration {
+    Duration::from_secs(if seconds == 0 { CALL_SECONDS } else { seconds.min(MOST_CALL_SECONDS) })
+}
+
+fn completion_request(settings: &ExternalModel, prompt: &[PromptMessage], tokens: u32) -> Value {
+    let messages = prompt.iter().map(|message| {
+        let role = match message.role {
+            PromptRole::System => "system",
+            PromptRole::User => "user",
+        };
+        json!({ "role": role, "content": message.content })
+    });
+    json!({
+        "model": settings.llm_model_name,
+        "messages": messages.collect::<Value>(),
+        "temperature": settings.temperature.unwrap_or(0.0),
+        "max_tokens": settings.max_tokens.unwrap_or(tokens),
+        "stream": false,
+    })
+}
+
+/// The text of a completion, without what a reasoning model thought before it.
+fn completion_text(answer: &str) -> Result<String, CallError> {
+    const THOUGHT_END: &str = "</think>";
+    let answer: Value =
+        serde_json::from_str(answer).map_err(|_| CallError::Protocol("the answer is not JSON"))?;
+    let content = answer.pointer("/choices/0/message/content").and_then(Value::as_str);
+    let content = content.ok_or(CallError::Protocol("the answer is no completion with text"))?;
+    let said = content.rfind(THOUGHT_END).map_or(content, |at| &content[at + THOUGHT_END.len()..]);
+    Ok(said.to_owned())
+}
