@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use vsr_protocol::{ChatRequest, RequestLimits};
 use vsr_router::{Explanation, Router};
 use vsr_types::{Identity, IdentitySource};
+use vsr_upstream::{Client, ClientConfig};
 
 use crate::ApiFailure;
 
@@ -62,7 +63,7 @@ impl EvalRequest {
     ///
     /// # Errors
     /// If there is neither text nor a conversation that could be sent.
-    pub fn evaluate(self, router: &Arc<Router>) -> Result<EvalResponse, ApiFailure> {
+    pub async fn evaluate(self, router: &Arc<Router>) -> Result<EvalResponse, ApiFailure> {
         let identity = Identity {
             tenant: None,
             user: self.identity.user.as_deref().map(Into::into),
@@ -70,7 +71,11 @@ impl EvalRequest {
             source: IdentitySource::Operator,
         };
         let request = self.into_chat_request()?;
-        Ok(EvalResponse(Box::new(router.explain(&router.snapshot(), &request, identity))))
+        let snapshot = router.snapshot();
+        // Evaluations are rare: their connections to models served elsewhere need not be kept.
+        let client = Client::new(&ClientConfig::default());
+        let read = Box::pin(snapshot.full_reading(&request).run(&client)).await;
+        Ok(EvalResponse(Box::new(router.explain(&snapshot, &request, identity, &read))))
     }
 
     fn into_chat_request(self) -> Result<ChatRequest, ApiFailure> {

@@ -239,7 +239,7 @@ async fn eval(
             ApiFailure::invalid(rejection.body_text())
         }
     })?;
-    Ok(Json(request.evaluate(&shared.router)?).into_response())
+    Ok(Json(request.evaluate(&shared.router).await?).into_response())
 }
 
 async fn metrics(State(shared): State<Shared>) -> Result<Response, ApiFailure> {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, time::timeout_at};
 use vsr_config::{Config, ExternalModel, PreferenceRule};
@@ -157,6 +157,12 @@ impl RemoteModels {
         self.guardrail.is_none() && self.domain.is_none() && self.preference.is_none()
     }
 
+    /// How long one call may take at most.
+    pub fn longest_call(&self) -> Duration {
+        let models = [&self.guardrail, &self.domain, &self.preference].into_iter().flatten();
+        models.map(|asked| asked.timeout).max().unwrap_or_default()
+    }
+
     /// Starts what takes time to start, so that the first request need not wait for it. Returns at once.
     pub fn start(&self) {
         if let Some(Kind::Tool(client)) = self.domain.as_ref().map(|asked| &asked.kind) {
@@ -173,14 +179,30 @@ impl RemoteModels {
     }
 
     /// Asks what `plan` wants of models served elsewhere, until `deadline`. Whatever goes wrong is in the readings.
-    pub async fn read(&self, client: &Client, plan: &ReadingPlan, deadline: Instant) -> RemoteReadings {
-        let questions = self.questions(plan);
-        let answers = stream::iter(questions).map(|question| async move {
-            let outcome = self.answer(client, &question, deadline).await;
-            RemoteReading { need: question.need, task: question.task, bytes: question.bytes, outcome }
-        });
-        let at_once = self.limits.calls_per_request.max(1);
-        RemoteReadings::new(answers.buffer_unordered(at_once).collect().await)
+    pub fn read<'r>(
+        &'r self,
+        client: &'r Client,
+        plan: &'r ReadingPlan,
+        deadline: Instant,
+    ) -> BoxFuture<'r, RemoteReadings> {
+        Box::pin(async move {
+            let mut questions = self.questions(plan).into_iter();
+            let mut running = FuturesUnordered::new();
+            let mut readings = Vec::new();
+            loop {
+                let free = self.limits.calls_per_request.max(1) - running.len();
+                running.extend(questions.by_ref().take(free).map(|it| self.reading(client, it, deadline)));
+                match running.next().await {
+                    Some(reading) => readings.push(reading),
+                    None => return RemoteReadings::new(readings),
+                }
+            }
+        })
+    }
+
+    async fn reading(&self, client: &Client, question: Question<'_>, deadline: Instant) -> RemoteReading {
+        let outcome = self.answer(client, &question, deadline).await;
+        RemoteReading { need: question.need, task: question.task, bytes: question.bytes, outcome }
     }
 
     /// One question for each text and task; a guardrail's texts in pieces, as many as allowed.

@@ -26,11 +26,14 @@ const BLOCKS: &[(&str, &str)] = &[
     ("global.integrations.looper", "multi-model execution"),
     ("global.model_catalog.embeddings", "embedding models"),
     ("global.model_catalog.system", "router-owned classifiers"),
-    ("global.model_catalog.external", "external classifiers"),
     ("global.model_catalog.kbs", "knowledge bases"),
     ("global.model_catalog.modules.prompt_compression", "shorter texts for rules that need a learned model"),
-    ("global.model_catalog.modules.prompt_guard", "the prompt guard's model"),
-    ("global.model_catalog.modules.classifier", "the classifiers' models"),
+    ("global.model_catalog.modules.classifier.domain", "the domain classifier's model"),
+    ("global.model_catalog.modules.classifier.pii", "the tagger's model"),
+    (
+        "global.model_catalog.modules.classifier.preference.embedding_model",
+        "an embedding model of preferences",
+    ),
     ("global.model_catalog.modules.complexity", "the complexity module"),
     ("global.model_catalog.modules.hallucination_mitigation", "hallucination mitigation"),
     ("global.model_catalog.modules.feedback_detector", "the feedback detector"),
@@ -45,6 +48,10 @@ pub(crate) fn report(document: &Document, config: &Config, diagnostics: &mut Dia
         if document.is_written(&path) {
             diagnostics.not_active(path, *purpose);
         }
+    }
+    let guard = Path::keys("global.model_catalog.modules.prompt_guard");
+    if document.is_written(&guard) && !config.global.model_catalog.modules.prompt_guard.use_vllm {
+        diagnostics.not_active(guard, "the prompt guard's model");
     }
     if document.is_written(&Path::keys("global.router.config_source")) && is_kubernetes(config) {
         diagnostics.not_active(Path::keys("global.router.config_source"), "configuration from Kubernetes");

@@ -147,7 +147,7 @@ impl LearnedFamilies {
     }
 
     /// Makes prototypes of the vectors. Rules whose examples lack one stay unavailable.
-    pub(crate) fn install(&mut self, vectors: &PrototypeVectors) {
+    pub(crate) fn install(&self, vectors: &PrototypeVectors) {
         self.embedding.install(vectors);
         self.preference.install(vectors);
         self.complexity.install(vectors);
@@ -177,10 +177,10 @@ impl LearnedFamilies {
         ] {
             let Some(wants) = wants.filter(|_| families.contains(family)) else { continue };
             let place = if self.uncompressed.contains(family) { &mut demand.full } else { &mut demand.short };
-            *place = place.with(wants);
+            *place = place.union(wants);
         }
         if families.contains(SignalFamily::Reask) && self.reask.len() > 0 {
-            demand.full = demand.full.with(Wants::EMBEDDING);
+            demand.full = demand.full.union(Wants::EMBEDDING);
             demand.turns = self.reask.turns();
         }
         if families.contains(SignalFamily::Jailbreak) && self.jailbreak.len() > 0 {

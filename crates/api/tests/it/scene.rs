@@ -39,7 +39,11 @@ fn snapshot(api: &str) -> Arc<Snapshot> {
         "{POLICY}global:\n  services:\n    api:\n      {api}{port}\n    observability: {{metrics: {{port: 0}}}}\n"
     );
     let mut document = Document::parse("test", &text, &|_| Some("set".into()));
-    vsr_router::compile(&mut document, &|_| None).unwrap_or_else(|| panic!("{:?}", document.problems()))
+    vsr_router::compile(
+        &mut document,
+        &vsr_router::Surroundings { variables: &|_| None, reader: &vsr_reader::Reader::without_models() },
+    )
+    .unwrap_or_else(|| panic!("{:?}", document.problems()))
 }
 
 fn router(snapshot: &Arc<Snapshot>) -> Arc<Router> {

@@ -109,8 +109,8 @@ impl JailbreakFamily {
         self.rules.iter().filter(|rule| rule.compares()).flat_map(|rule| [&rule.attacks, &rule.harmless])
     }
 
-    pub(super) fn install(&mut self, vectors: &PrototypeVectors) {
-        for rule in &mut self.rules {
+    pub(super) fn install(&self, vectors: &PrototypeVectors) {
+        for rule in &self.rules {
             rule.attacks.install(vectors);
             rule.harmless.install(vectors);
         }
@@ -122,11 +122,11 @@ impl JailbreakFamily {
         for rule in &self.rules {
             match rule.classifier {
                 _ if !rule.classifies() => {}
-                Classifier::Own => wants = wants.with(Wants::head(Head::Jailbreak)),
-                Classifier::Guardrail { .. } => wants = wants.with(Wants::remote(RemoteTask::Guardrail)),
+                Classifier::Own => wants = wants.union(Wants::head(Head::Jailbreak)),
+                Classifier::Guardrail { .. } => wants = wants.union(Wants::remote(RemoteTask::Guardrail)),
             }
             if rule.compares() {
-                wants = wants.with(Wants::EMBEDDING);
+                wants = wants.union(Wants::EMBEDDING);
             }
         }
         wants

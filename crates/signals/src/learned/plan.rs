@@ -153,7 +153,8 @@ impl Wants {
         !self.embedding && self.heads.is_empty() && !self.tags
     }
 
-    pub(super) fn head(head: Head) -> Self {
+    /// Only the output of `head`.
+    pub fn head(head: Head) -> Self {
         Self { heads: HeadSet::from_iter([head]), ..Self::default() }
     }
 
@@ -166,7 +167,9 @@ impl Wants {
         self.is_empty() && self.remote.is_empty()
     }
 
-    pub(super) fn with(self, other: Self) -> Self {
+    /// What either wants.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
         Self {
             embedding: self.embedding || other.embedding,
             heads: self.heads.with(other.heads),
@@ -188,6 +191,16 @@ impl Scan {
 // === impl ReadingPlan
 
 impl ReadingPlan {
+    /// A plan to read one text that is not a request's.
+    pub fn for_text(text: &str, wants: Wants, cover: Cover, budget_tokens: u32) -> Self {
+        let mut builder = Builder::new(budget_tokens);
+        if !text.trim().is_empty() {
+            builder.plan.routes.full =
+                builder.need(text, TextSource::Current, TextView::Written, wants, cover);
+        }
+        builder.plan
+    }
+
     /// The texts, the most important first.
     pub fn needs(&self) -> &[TextNeed] {
         &self.needs
@@ -261,7 +274,7 @@ impl Builder {
     ) -> Option<usize> {
         if let Some(index) = self.by_text.get(text) {
             let need = &mut self.plan.needs[*index];
-            need.wants = need.wants.with(wants);
+            need.wants = need.wants.union(wants);
             need.cover = need.cover.max(cover);
             return Some(*index);
         }
@@ -338,7 +351,7 @@ impl Builder {
         let attack_as_written = attack.filter(|_| plain.is_none());
         if pii || attack_as_written.is_some() {
             let tags = if pii { Wants::TAGS } else { Wants::default() };
-            let wants = attack_as_written.unwrap_or_default().with(tags);
+            let wants = attack_as_written.unwrap_or_default().union(tags);
             let purpose = (attack_as_written.is_some(), pii);
             self.add_scan(text, (source, TextView::Written), wants, purpose);
         }

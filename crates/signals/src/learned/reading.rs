@@ -143,7 +143,8 @@ impl Head {
 // === impl HeadSet
 
 impl HeadSet {
-    pub(super) const NONE: Self = Self(0);
+    /// No head.
+    pub const NONE: Self = Self(0);
 
     /// Puts `head` in.
     pub fn insert(&mut self, head: Head) {
@@ -227,6 +228,27 @@ impl TextReadings {
     /// What was to be read.
     pub fn plan(&self) -> &ReadingPlan {
         &self.plan
+    }
+
+    /// What the models said of each text of the plan, in its order; empty if nothing was read.
+    pub fn outputs(&self) -> &[TextReading] {
+        &self.outputs
+    }
+
+    /// The embedding of the one text of [`ReadingPlan::for_text`], of length 1.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn text_embedding(&self) -> Result<Vec<f32>, UnavailableReason> {
+        self.embedding(self.plan.routes.full)
+    }
+
+    /// The classes of the one text of [`ReadingPlan::for_text`] with their probabilities, in the order of the head.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn text_probabilities(&self, head: Head) -> Result<Vec<(Arc<str>, f64)>, UnavailableReason> {
+        self.probabilities(self.plan.routes.full, head)
     }
 
     /// The trunk model that read.

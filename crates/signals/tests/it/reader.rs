@@ -171,7 +171,7 @@ impl Policy {
     /// Compiles the block under `routing.signals` and the lines under `global` for a router with models,
     /// and installs the embeddings of its examples.
     pub(crate) fn learned(signals: &str, global: &str) -> Self {
-        let mut policy = Self::learned_unchecked(signals, global);
+        let policy = Self::learned_unchecked(signals, global);
         assert!(!policy.diagnostics.has_errors(), "{}", policy.problems().join("\n"));
         let texts = policy.set.prototype_texts();
         policy.set.install(&PrototypeVectors::new(
