@@ -11,6 +11,7 @@ mod thread;
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -45,8 +46,18 @@ pub(crate) struct McpSettings {
 
 #[derive(Debug, Clone)]
 enum Transport {
-    Stdio { command: String, args: Vec<String>, env: BTreeMap<String, String> },
+    Stdio(Program),
     Http(Arc<Server>),
+}
+
+/// A program, and what it is started with.
+#[derive(Debug, Clone)]
+struct Program {
+    command: String,
+    args: Vec<String>,
+    env: BTreeMap<String, String>,
+    /// Where a command without a path is looked for: the router's own PATH. The program gets no environment but `env`.
+    search: Option<String>,
 }
 
 /// A handle on the thread that owns the server's session. The thread starts with the first call.
@@ -123,13 +134,18 @@ impl McpSettings {
                         "the transport `stdio` needs a program",
                     ));
                 };
-                let Some(program) = find_program(&command, variables) else {
-                    let message = format!("there is no program `{command}`");
-                    return Err(Diagnostic::error(place.key("command"), message)
-                        .help("write its whole path, or put its directory in PATH"));
-                };
                 let env = module.env.iter().map(|(name, value)| (name.clone(), value.to_string()));
-                Transport::Stdio { command: program, args: module.args.clone(), env: env.collect() }
+                let (env, search) = (env.collect(), variables("PATH"));
+                let program = Program { command, args: module.args.clone(), env, search };
+                if program.path().is_none() {
+                    let message = format!(
+                        "there is no program `{}` here; without it the domain rules are unavailable",
+                        program.command
+                    );
+                    let warning = Diagnostic::warning(place.key("command"), message);
+                    diagnostics.push(warning.help("write its whole path, or put its directory in PATH"));
+                }
+                Transport::Stdio(program)
             }
             McpTransport::StreamableHttp => {
                 unused("command", command.is_some());
@@ -155,16 +171,17 @@ impl McpSettings {
     }
 }
 
-/// The program's path. It is looked up here, by the router's own PATH: the program itself gets no environment but the
-/// configured one.
-fn find_program(command: &str, variables: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    if command.contains('/') {
-        return std::path::Path::new(command).is_file().then(|| command.to_owned());
+// === impl Program
+
+impl Program {
+    /// Its path, if it is there.
+    fn path(&self) -> Option<PathBuf> {
+        if self.command.contains('/') {
+            return Some(PathBuf::from(&self.command)).filter(|path| path.is_file());
+        }
+        let directories = std::env::split_paths(self.search.as_deref()?);
+        directories.map(|directory| directory.join(&self.command)).find(|path| path.is_file())
     }
-    let directories = variables("PATH")?;
-    let candidates = std::env::split_paths(&directories).map(|directory| directory.join(command));
-    let found = candidates.into_iter().find(|candidate| candidate.is_file())?;
-    found.into_os_string().into_string().ok()
 }
 
 // === impl McpClient

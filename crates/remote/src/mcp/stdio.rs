@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     process::Stdio,
     rc::Rc,
     time::{Duration, Instant},
@@ -18,7 +18,10 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 
-use super::rpc::{self, Incoming};
+use super::{
+    Program,
+    rpc::{self, Incoming},
+};
 use crate::error::CallError;
 
 /// The most bytes of a line.
@@ -50,18 +53,15 @@ struct End {
 // === impl Pipe
 
 impl Pipe {
-    /// Starts the program, with no environment but `env` and no terminal. What it writes to its error output is thrown
+    /// Starts the program, with no environment but the configured one and no terminal. What it writes to its error output is thrown
     /// away: it may be anything, and could hold texts. `keepers` gets the task that reaps it.
-    pub(super) fn start(
-        command: &str,
-        args: &[String],
-        env: &BTreeMap<String, String>,
-        keepers: &mut JoinSet<()>,
-    ) -> Result<Self, CallError> {
-        let mut child = Command::new(command)
-            .args(args)
+    pub(super) fn start(program: &Program, keepers: &mut JoinSet<()>) -> Result<Self, CallError> {
+        let path =
+            program.path().ok_or_else(|| CallError::Transport("the program is not there".to_owned()))?;
+        let mut child = Command::new(path)
+            .args(&program.args)
             .env_clear()
-            .envs(env)
+            .envs(&program.env)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

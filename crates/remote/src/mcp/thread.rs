@@ -135,9 +135,7 @@ impl Owner<'_> {
 
     fn link(&mut self) -> Result<Link, CallError> {
         match &self.settings.transport {
-            Transport::Stdio { command, args, env } => {
-                Pipe::start(command, args, env, &mut self.keepers).map(Link::Pipe)
-            }
+            Transport::Stdio(program) => Pipe::start(program, &mut self.keepers).map(Link::Pipe),
             Transport::Http(server) => Ok(Link::Channel(Channel::new(self.client.clone(), server.clone()))),
         }
     }

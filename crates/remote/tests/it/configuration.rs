@@ -108,7 +108,10 @@ fn an_mcp_server_needs_one_way_to_reach_it() {
     says(&mcp("command: sh, url: 'http://a'"), "how the MCP server is reached");
     says(&mcp("transport_type: stdio"), "needs a program");
     says(&mcp("transport_type: http"), "needs a URL");
-    says(&mcp("command: there-is-no-such-program"), "there is no program");
+    says(
+        &mcp("command: there-is-no-such-program"),
+        "Warning global.model_catalog.modules.classifier.mcp.command: there is no program",
+    );
     says(&mcp("transport_type: stdio, command: sh, url: 'http://a'"), "does not use it");
     says(&mcp("transport_type: http, url: 'http://a', env: {A: b}"), "does not use it");
     says(&mcp("url: 'http://a/?q=1'"), "mcp.url");
