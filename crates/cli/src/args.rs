@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Explain how a request would be routed
     Eval(EvalArgs),
+    /// Propose thresholds for the router's own models as a diff, fitted to probes
+    Calibrate(CalibrateArgs),
     /// Send one message through a running router
     Chat(ChatArgs),
     /// Show the configured models
@@ -54,6 +56,22 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object per line
     Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CalibrateArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "VLLM_SR_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// Requests with the decision that each is expected to reach
+    #[arg(long, value_name = "FILE")]
+    pub(crate) probes: PathBuf,
+    /// Write the configuration with the new thresholds here
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the outcome as JSON instead of a diff
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

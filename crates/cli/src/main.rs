@@ -1,6 +1,7 @@
 //! `vllm-sr`: the command line.
 
 mod args;
+mod calibrate;
 mod chat;
 mod config;
 mod demo;
@@ -38,6 +39,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Validate(args) => validate::run(&args),
         Command::Config(args) => config::run(args),
         Command::Eval(args) => eval::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Chat(args) => chat::run(&args),
         Command::Model(args) => model::run(&args),
     }

@@ -80,6 +80,13 @@ impl Document {
         Ok(document)
     }
 
+    /// The same document as if its file lay in `directory`.
+    #[must_use]
+    pub fn in_directory(mut self, directory: &FilePath) -> Self {
+        self.directory = directory.to_owned();
+        self
+    }
+
     /// Where the file lies; the working directory for a text that is none.
     pub fn directory(&self) -> &FilePath {
         &self.directory

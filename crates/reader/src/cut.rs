@@ -12,11 +12,22 @@ const SURE_LANGUAGE: f32 = 0.8;
 /// The shortest text whose language is asked for, in characters.
 const TELLING_CHARACTERS: usize = 20;
 
+/// A window that is read.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// Where it is in the text.
+    pub(crate) bytes: Range<usize>,
+    /// What it says.
+    pub(crate) text: Text,
+    /// Whether its embedding is wanted.
+    pub(crate) is_embedded: bool,
+}
+
 /// The windows of one text for one model.
 #[derive(Debug, Default)]
 pub(crate) struct Cut {
     /// Those that are read.
-    pub(crate) windows: Vec<(Range<usize>, Text)>,
+    pub(crate) windows: Vec<Piece>,
     /// How many tokens the text has, as far as that is known.
     pub(crate) present: u32,
     /// Whether the windows that are read are the whole text.
@@ -39,7 +50,7 @@ pub(crate) fn cut(plan: &ReadingPlan, models: &Models) -> Vec<Portion> {
     let portion = |need: &TextNeed| {
         let mut portion = Portion::default();
         if let Some(trunk) = &models.trunk
-            && (need.wants.embedding || !need.wants.heads.is_empty())
+            && need.wants.reads_trunk()
         {
             portion.trunk = Some(windows(&trunk.weights, need, need.cover, &mut trunk_left));
             if trunk.minds_language(need.wants.heads) {
@@ -78,10 +89,19 @@ fn windows(weights: &Weights, need: &TextNeed, cover: Cover, left: &mut usize) -
     };
     let spent = if is_partial { (found.tokens * 2).div_ceil(count) } else { found.tokens };
     *left = left.saturating_sub(spent);
-    let is_read = |(index, _): &(usize, Range<usize>)| !is_partial || *index == 0 || *index + 1 == count;
-    let piece = |(_, range): (usize, Range<usize>)| {
-        let piece = if range == (0..text.len()) { Arc::clone(text) } else { text[range.clone()].into() };
-        (range, Text::Single(piece))
+    let is_end = |index: usize| index == 0 || index + 1 == count;
+    let is_read = |(index, _): &(usize, Range<usize>)| !is_partial || is_end(*index);
+    let piece = |(index, bytes): (usize, Range<usize>)| Piece {
+        is_embedded: match need.wants.embedding {
+            Some(Cover::Whole) => true,
+            Some(Cover::Ends) => is_end(index),
+            None => false,
+        },
+        text: Text::Single(match bytes == (0..text.len()) {
+            true => Arc::clone(text),
+            false => text[bytes.clone()].into(),
+        }),
+        bytes,
     };
     Ok(Cut {
         windows: found.ranges.into_iter().enumerate().filter(is_read).map(piece).collect(),

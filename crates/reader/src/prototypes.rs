@@ -35,8 +35,8 @@ impl Reader {
     /// # Errors
     /// If there is no model, it is busy, or it fails.
     pub async fn embedding(&self, text: &str, limit: Duration) -> Result<Embedding, ReaderError> {
-        let wants = Wants { embedding: true, ..Wants::default() };
-        let readings = self.read(ReadingPlan::for_text(text, wants, Cover::Ends, MOST_TOKENS), limit).await;
+        let plan = ReadingPlan::for_text(text, Wants::EMBEDDING, Cover::Ends, MOST_TOKENS);
+        let readings = self.read(plan, limit).await;
         let vector = readings.text_embedding().map_err(|reason| match reason {
             UnavailableReason::NotActive => ReaderError::Absent("embedding model"),
             UnavailableReason::Overloaded => ReaderError::Overloaded,

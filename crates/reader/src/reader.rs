@@ -204,10 +204,12 @@ impl Reader {
         let trunk_model = self.models.trunk.as_ref().and_then(|trunk| trunk.weights.model().ok());
         let tagger_model = self.models.tagger.as_ref().and_then(|tagger| tagger.weights.model().ok());
         let ask = |cut: Option<Result<Cut, Error>>, model: Option<&Arc<vsr_encoder::Model>>| {
-            let cut = cut?;
-            let model = model?;
+            let (cut, model) = (cut?, model?);
             Some(cut.map(|cut| {
-                let tickets = cut.windows.iter().map(|(_, text)| pool.submit(model, text.clone(), deadline));
+                let tickets = cut.windows.iter().map(|window| match window.is_embedded {
+                    true => pool.submit(model, window.text.clone(), deadline),
+                    false => pool.submit_heads(model, window.text.clone(), deadline),
+                });
                 (tickets.collect(), cut)
             }))
         };
@@ -215,7 +217,6 @@ impl Reader {
     }
 
     async fn collect(&self, need: &TextNeed, pending: Pending, deadline: Instant) -> TextReading {
-        let wants_trunk = need.wants.embedding || !need.wants.heads.is_empty();
         let trunk = match (pending.trunk, &self.models.trunk) {
             (Some(Ok((tickets, cut))), Some(trunk)) => {
                 let results = wait(tickets, deadline).await;
@@ -227,7 +228,7 @@ impl Reader {
                 }
             }
             (Some(Err(error)), _) => Err(reason(&error)),
-            _ if wants_trunk => Err(UnavailableReason::NotActive),
+            _ if need.wants.reads_trunk() => Err(UnavailableReason::NotActive),
             _ => Ok(TrunkReading::default()),
         };
         let tags = match (pending.tagger, &self.models.tagger) {
@@ -268,8 +269,7 @@ fn trunk_reading(
     language: Option<&str>,
 ) -> TrunkReading {
     let windows = cut.windows.iter().zip(results);
-    let windows =
-        windows.map(|((range, _), result)| trunk.window(range.clone(), need.wants, language, result));
+    let windows = windows.map(|(window, result)| trunk.window(window, need.wants.heads, language, result));
     let (tokens_seen, tokens_present) = cover(cut, results);
     TrunkReading { windows: windows.collect(), tokens_seen, tokens_present }
 }
@@ -282,9 +282,9 @@ fn tag_reading(
     results: &[Result<Arc<Encoded>, Error>],
 ) -> Result<TagReading, UnavailableReason> {
     let mut spans = Vec::new();
-    for ((range, _), result) in cut.windows.iter().zip(results) {
+    for (window, result) in cut.windows.iter().zip(results) {
         match result {
-            Ok(encoded) => spans.extend(tagger.spans(&need.text, range, encoded)),
+            Ok(encoded) => spans.extend(tagger.spans(&need.text, &window.bytes, encoded)),
             Err(error) => return Err(reason(error)),
         }
     }

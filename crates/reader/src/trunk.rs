@@ -1,16 +1,13 @@
 //! The trunk model: embeddings and classifiers of windows.
 
-use std::{
-    ops::Range,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use vsr_encoder::{Encoded, Error, Model, Package, WindowPlan};
-use vsr_signals::{Head, HeadOutput, HeadReading, HeadSet, Wants, Window};
+use vsr_signals::{Head, HeadOutput, HeadReading, HeadSet, Window};
 use vsr_types::UnavailableReason;
 
-use crate::error::reason;
+use crate::{cut::Piece, error::reason};
 
 /// Tokens of a window, special ones included, and how many of them neighbours share, for models that name none.
 const WINDOW: WindowShape = WindowShape { tokens: 128, overlap: 32 };
@@ -143,13 +140,13 @@ impl Trunk {
     /// What a window said, or why it said nothing. `language` is that of the whole text, where it is sure.
     pub(crate) fn window(
         &self,
-        bytes: Range<usize>,
-        wants: Wants,
+        window: &Piece,
+        heads: HeadSet,
         language: Option<&str>,
         result: &Result<Arc<Encoded>, Error>,
     ) -> Window {
         let encoded = result.as_ref();
-        let heads = wants.heads.iter().map(|head| {
+        let heads = heads.iter().map(|head| {
             let output = match encoded {
                 Ok(encoded) => self.output(head, language, encoded),
                 Err(error) => Err(reason(error)),
@@ -157,10 +154,13 @@ impl Trunk {
             HeadReading { head, output }
         });
         Window {
-            bytes,
+            bytes: window.bytes.clone(),
             tokens: encoded.map_or(0, |encoded| u32::try_from(encoded.token_count).unwrap_or(u32::MAX)),
             heads: heads.collect(),
-            embedding: encoded.ok().filter(|_| wants.embedding).map(|encoded| Arc::clone(&encoded.embedding)),
+            embedding: encoded
+                .ok()
+                .filter(|_| window.is_embedded)
+                .map(|encoded| Arc::clone(&encoded.embedding)),
         }
     }
 

@@ -18,6 +18,7 @@ mod preference;
 mod reading;
 mod reask;
 mod scan;
+mod single;
 mod support;
 mod target;
 
@@ -34,6 +35,7 @@ pub use reading::{
     Head, HeadOutput, HeadReading, HeadSet, TagReading, TaggedSpan, TextReading, TextReadings, TrunkReading,
     Window,
 };
+pub use single::{AttackReading, EntityReading};
 pub use support::ModelSupport;
 
 use classes::ClassFamily;

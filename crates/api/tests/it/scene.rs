@@ -6,7 +6,8 @@ use tokio::sync::oneshot;
 use vsr_api::{Management, StartError};
 use vsr_config::{Config, Document};
 use vsr_gateway::Status;
-use vsr_router::{Metrics, Router, RouterParts, Snapshot};
+use vsr_reader::Reader;
+use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings};
 use vsr_store::MemoryStore;
 use vsr_types::{FixedClock, Timestamp};
 
@@ -33,23 +34,20 @@ pub(crate) struct Scene {
     thread: Option<JoinHandle<()>>,
 }
 
-fn snapshot(api: &str) -> Arc<Snapshot> {
-    snapshot_with(api, "", "")
+fn snapshot(api: &str, reader: &Reader) -> Arc<Snapshot> {
+    snapshot_with(api, ("", ""), reader)
 }
 
 /// The same with a line more under `routing.signals`, and one under `global`.
-fn snapshot_with(api: &str, signals: &str, global: &str) -> Arc<Snapshot> {
+fn snapshot_with(api: &str, (signals, global): (&str, &str), reader: &Reader) -> Arc<Snapshot> {
     let policy = POLICY.replace("  signals:\n", &format!("  signals:\n    {signals}\n"));
     let port = if api.contains("port") { "" } else { "\n      port: 0" };
     let text = format!(
         "{policy}global:\n  {global}\n  services:\n    api:\n      {api}{port}\n    observability: {{metrics: {{port: 0}}}}\n"
     );
     let mut document = Document::parse("test", &text, &|_| Some("set".into()));
-    vsr_router::compile(
-        &mut document,
-        &vsr_router::Surroundings { variables: &|_| None, reader: &vsr_reader::Reader::without_models() },
-    )
-    .unwrap_or_else(|| panic!("{:?}", document.problems()))
+    vsr_router::compile(&mut document, &Surroundings { variables: &|_| None, reader })
+        .unwrap_or_else(|| panic!("{:?}", document.problems()))
 }
 
 fn router(snapshot: &Arc<Snapshot>) -> Arc<Router> {
@@ -63,7 +61,7 @@ fn router(snapshot: &Arc<Snapshot>) -> Arc<Router> {
 
 /// Why the surfaces cannot start with these lines under `global.services.api`, changed by `change`.
 pub(crate) fn bind_error(api: &str, change: impl FnOnce(&mut Config)) -> StartError {
-    let snapshot = snapshot(api);
+    let snapshot = snapshot(api, &Reader::without_models());
     let mut config = Config::clone(snapshot.config());
     change(&mut config);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -78,12 +76,17 @@ pub(crate) fn bind_error(api: &str, change: impl FnOnce(&mut Config)) -> StartEr
 impl Scene {
     /// Starts the surfaces with these lines under `global.services.api`.
     pub(crate) fn new(api: &str, variables: &dyn Fn(&str) -> Option<String>) -> Self {
-        Self::of(&snapshot(api), variables)
+        Self::reading(api, variables, &Reader::without_models())
+    }
+
+    /// The same with models.
+    pub(crate) fn reading(api: &str, variables: &dyn Fn(&str) -> Option<String>, reader: &Reader) -> Self {
+        Self::of(&snapshot(api, reader), variables)
     }
 
     /// Starts the surfaces with a line more under `routing.signals`, and one under `global`.
     pub(crate) fn with(signals: &str, global: &str) -> Self {
-        Self::of(&snapshot_with("", signals, global), &|_| None)
+        Self::of(&snapshot_with("", (signals, global), &Reader::without_models()), &|_| None)
     }
 
     fn of(snapshot: &Arc<Snapshot>, variables: &dyn Fn(&str) -> Option<String>) -> Self {

@@ -9,7 +9,6 @@ use vsr_types::UnavailableReason;
 
 use crate::{AMPLE, packed, reader, reader_with, wait};
 
-const TAGS: Wants = Wants { embedding: false, heads: vsr_signals::HeadSet::NONE, tags: true };
 const BUDGET: u32 = 16_384;
 
 fn read(reader: &Reader, text: &str, wants: Wants, cover: Cover, budget: u32) -> TextReadings {
@@ -29,7 +28,7 @@ fn long_text(sentences: usize) -> String {
 #[test]
 fn a_short_text_is_one_window_with_all_that_is_wanted() {
     let text = "Compute the derivative of x^3 + 2x.";
-    let wants = Wants { embedding: true, ..Wants::head(Head::Domain) };
+    let wants = Wants::head(Head::Domain).union(Wants::EMBEDDING);
     let readings = read(&reader(), text, wants, Cover::Ends, BUDGET);
     let trunk = trunk(&readings);
     let [window] = trunk.windows.as_slice() else { panic!("{trunk:?}") };
@@ -82,7 +81,7 @@ fn entities_are_placed_in_the_original_text_wherever_they_stand() {
     let name = "Margaret Thompson";
     for before in [0, 3, 40] {
         let text = format!("{}Please call {name} in Berlin today. {}", long_text(before), long_text(10));
-        let readings = read(&reader(), &text, TAGS, Cover::Whole, BUDGET);
+        let readings = read(&reader(), &text, Wants::TAGS, Cover::Whole, BUDGET);
         let tags = readings.outputs()[0].tags.as_ref().unwrap();
         let found: Vec<&str> = tags
             .spans
@@ -97,8 +96,14 @@ fn entities_are_placed_in_the_original_text_wherever_they_stand() {
 
 #[test]
 fn what_is_not_read_in_time_is_unavailable() {
-    let plan =
-        || ReadingPlan::for_text("hello there", Wants::head(Head::Domain).union(TAGS), Cover::Whole, BUDGET);
+    let plan = || {
+        ReadingPlan::for_text(
+            "hello there",
+            Wants::head(Head::Domain).union(Wants::TAGS),
+            Cover::Whole,
+            BUDGET,
+        )
+    };
     let readings = wait(reader().read(plan(), Duration::ZERO));
     assert_eq!(readings.outputs()[0].trunk.as_ref().err(), Some(&UnavailableReason::Overloaded));
     assert_eq!(readings.outputs()[0].tags.as_ref().err(), Some(&UnavailableReason::Overloaded));
@@ -124,8 +129,7 @@ fn a_head_is_not_asked_about_languages_it_was_not_evaluated_on() {
     let georgian = "საქართველოს დედაქალაქი არის თბილისი და ის ძალიან ლამაზი ქალაქია მდინარის პირას.";
     let readings = read(&reader(), georgian, Wants::head(Head::Domain), Cover::Ends, BUDGET);
     assert_eq!(readings.text_probabilities(Head::Domain), Err(UnavailableReason::UnsupportedLanguage));
-    let embedding = Wants { embedding: true, ..Wants::default() };
-    assert!(read(&reader(), georgian, embedding, Cover::Ends, BUDGET).text_embedding().is_ok());
+    assert!(read(&reader(), georgian, Wants::EMBEDDING, Cover::Ends, BUDGET).text_embedding().is_ok());
 }
 
 #[test]
@@ -136,7 +140,8 @@ fn a_blank_text_is_no_input_and_a_router_without_models_says_that_they_are_not_a
     assert_eq!(readings.text_probabilities(Head::Domain), Err(UnavailableReason::NotActive));
     let models = ReaderModels { trunk: None, tagger: Some(packed("pii")) };
     let tagger_only = Reader::open(models, ReaderOptions::default()).unwrap();
-    let readings = read(&tagger_only, "text", Wants::head(Head::Domain).union(TAGS), Cover::Ends, BUDGET);
+    let readings =
+        read(&tagger_only, "text", Wants::head(Head::Domain).union(Wants::TAGS), Cover::Ends, BUDGET);
     assert_eq!(readings.text_probabilities(Head::Domain), Err(UnavailableReason::NotActive));
     assert!(readings.outputs()[0].tags.is_ok());
 }

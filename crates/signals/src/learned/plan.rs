@@ -58,8 +58,8 @@ pub enum Cover {
 /// What is wanted of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wants {
-    /// The embedding of each window.
-    pub embedding: bool,
+    /// The embeddings of its windows, or of the first and the last of them.
+    pub embedding: Option<Cover>,
     /// The outputs of these heads for each window.
     pub heads: HeadSet,
     /// The tagger's spans; always of the whole text.
@@ -141,16 +141,23 @@ pub(super) struct Demand {
 // === impl Wants
 
 impl Wants {
-    /// Only the embedding.
-    pub(super) const EMBEDDING: Self =
-        Self { embedding: true, heads: HeadSet::NONE, tags: false, remote: RemoteSet::NONE };
+    /// Only the embedding, as the mean of the first and the last window.
+    pub const EMBEDDING: Self =
+        Self { embedding: Some(Cover::Ends), heads: HeadSet::NONE, tags: false, remote: RemoteSet::NONE };
+    /// Only the embedding of each window.
+    pub(super) const EMBEDDINGS: Self = Self { embedding: Some(Cover::Whole), ..Self::EMBEDDING };
     /// Only the tagger's spans.
-    pub(super) const TAGS: Self =
-        Self { embedding: false, heads: HeadSet::NONE, tags: true, remote: RemoteSet::NONE };
+    pub const TAGS: Self =
+        Self { embedding: None, heads: HeadSet::NONE, tags: true, remote: RemoteSet::NONE };
+
+    /// Whether the trunk model is to read.
+    pub fn reads_trunk(self) -> bool {
+        self.embedding.is_some() || !self.heads.is_empty()
+    }
 
     /// Whether nothing is wanted of the router's own models.
     pub fn is_empty(self) -> bool {
-        !self.embedding && self.heads.is_empty() && !self.tags
+        !self.reads_trunk() && !self.tags
     }
 
     /// Only the output of `head`.
@@ -171,7 +178,7 @@ impl Wants {
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self {
-            embedding: self.embedding || other.embedding,
+            embedding: self.embedding.max(other.embedding),
             heads: self.heads.with(other.heads),
             tags: self.tags || other.tags,
             remote: self.remote.with(other.remote),
@@ -191,16 +198,6 @@ impl Scan {
 // === impl ReadingPlan
 
 impl ReadingPlan {
-    /// A plan to read one text that is not a request's.
-    pub fn for_text(text: &str, wants: Wants, cover: Cover, budget_tokens: u32) -> Self {
-        let mut builder = Builder::new(budget_tokens);
-        if !text.trim().is_empty() {
-            builder.plan.routes.full =
-                builder.need(text, TextSource::Current, TextView::Written, wants, cover);
-        }
-        builder.plan
-    }
-
     /// The texts, the most important first.
     pub fn needs(&self) -> &[TextNeed] {
         &self.needs
@@ -246,8 +243,8 @@ pub(super) fn plan(
     builder.plan
 }
 
-struct Builder {
-    plan: ReadingPlan,
+pub(super) struct Builder {
+    pub(super) plan: ReadingPlan,
     by_text: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
     bytes_left: usize,
 }
@@ -255,7 +252,7 @@ struct Builder {
 // === impl Builder
 
 impl Builder {
-    fn new(budget_tokens: u32) -> Self {
+    pub(super) fn new(budget_tokens: u32) -> Self {
         Self {
             plan: ReadingPlan { budget_tokens, ..ReadingPlan::default() },
             by_text: HashMap::default(),
@@ -264,7 +261,7 @@ impl Builder {
     }
 
     /// The place of the text among the needs; `None` if there is no room for it.
-    fn need(
+    pub(super) fn need(
         &mut self,
         text: &str,
         source: TextSource,
@@ -343,7 +340,7 @@ impl Builder {
         }
     }
 
-    fn scan(&mut self, text: &str, source: TextSource, attack: Option<Wants>, pii: bool) {
+    pub(super) fn scan(&mut self, text: &str, source: TextSource, attack: Option<Wants>, pii: bool) {
         if text.trim().is_empty() {
             return;
         }

@@ -235,22 +235,6 @@ impl TextReadings {
         &self.outputs
     }
 
-    /// The embedding of the one text of [`ReadingPlan::for_text`], of length 1.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn text_embedding(&self) -> Result<Vec<f32>, UnavailableReason> {
-        self.embedding(self.plan.routes.full)
-    }
-
-    /// The classes of the one text of [`ReadingPlan::for_text`] with their probabilities, in the order of the head.
-    ///
-    /// # Errors
-    /// Why there are none.
-    pub fn text_probabilities(&self, head: Head) -> Result<Vec<(Arc<str>, f64)>, UnavailableReason> {
-        self.probabilities(self.plan.routes.full, head)
-    }
-
     /// The trunk model that read.
     pub fn fingerprint(&self) -> &Arc<str> {
         &self.fingerprint

@@ -61,7 +61,7 @@ pub(super) fn report(learned: &LearnedFamilies, support: &ModelSupport<'_>, diag
                 let wants = learned.jailbreak.wants();
                 let head = !wants.heads.is_empty() && !has(Head::Jailbreak);
                 let guardrail = !wants.remote.is_empty() && !support.remote;
-                let embedding = wants.embedding && !support.embeddings;
+                let embedding = wants.embedding.is_some() && !support.embeddings;
                 (head || guardrail || embedding, learned.jailbreak.needing_models())
             }
             SignalFamily::Pii => (!support.tagger, rules),

@@ -111,7 +111,7 @@ impl Reader {
 
     fn window(&self, need: &TextNeed, bytes: std::ops::Range<usize>, tokens: u32) -> Window {
         let text = &need.text[bytes.clone()];
-        let embedding = need.wants.embedding.then(|| embed(text));
+        let embedding = need.wants.embedding.is_some().then(|| embed(text));
         let heads = need.wants.heads.iter().map(|head| {
             let output = match self.heads.get(&head) {
                 Some(judge) => judge(text).map(|classes| HeadOutput {
