@@ -86,13 +86,15 @@ impl LearnedFamilies {
         let v0_3 = config.global.router.compatibility == Some(Compatibility::V0_3);
         let modules = &config.global.model_catalog.modules;
         let roles = RemoteRoles::of(config);
+        // The classes of a classifier served elsewhere are not known yet.
+        let labels = if roles.domain.is_some() { &[] } else { support.labels(Head::Domain) };
         let ids = embedding::declare(config, atoms, diagnostics);
         let skipped = modules.prompt_compression.skip_signals.iter();
         let mut uncompressed = FamilySet::default();
         skipped.filter_map(|name| name.parse().ok()).for_each(|family| uncompressed.insert(family));
         let learned = Self {
             embedding: EmbeddingFamily::compile(config, v0_3, &ids, diagnostics),
-            domain: DomainFamily::compile(config, v0_3, support.labels(Head::Domain), atoms, diagnostics)
+            domain: DomainFamily::compile(config, v0_3, labels, atoms, diagnostics)
                 .asking(roles.domain, config),
             fact_check: ClassFamily::fact_check(config, v0_3, atoms, diagnostics),
             user_feedback: ClassFamily::user_feedback(config, v0_3, atoms, diagnostics),

@@ -145,7 +145,8 @@ fn whatever_goes_wrong_makes_the_rule_unavailable() {
     ] {
         let name = format!("{fault:?}").chars().take(60).collect::<String>();
         let backend = Backend::start(Behaviour::from(fault).text("safe"));
-        let scene = Scene::new(RULES, &guardrail_with(backend.port(), ", llm_timeout_seconds: 1"));
+        let limit = if reason == "Overloaded" { ", llm_timeout_seconds: 1" } else { "" };
+        let scene = Scene::new(RULES, &guardrail_with(backend.port(), limit));
         let found = scene.on("hello");
         assert_eq!(found.state(Jailbreak, "attack"), reason, "{name}");
         let notes = found.notes(Jailbreak, "attack");
@@ -216,13 +217,14 @@ fn no_text_can_switch_a_guardrail_off_for_others() {
 fn a_long_text_is_shown_in_pieces_as_far_as_allowed() {
     let backend = Backend::start(Behaviour::default().text("safe"));
     let rules = "{jailbreak: [{name: attack}, {name: strict, require_full_scan: true}]}";
-    let text = "äbc ".repeat(10_000);
+    // No two pieces are the same: an answer that is remembered is not asked for again.
+    let text: String = (0..10_000).map(|number| format!("ä{number:04} ")).collect();
     let scene = Scene::new(rules, &guardrail(&backend));
     let found = scene.on(&text);
     assert_eq!(found.state(Jailbreak, "strict"), "not matched");
     let shown = format!("showed a guardrail {0} of {0} bytes", text.len());
     assert!(found.notes(Jailbreak, "strict").contains(&shown), "{}", found.notes(Jailbreak, "strict"));
-    assert_eq!(backend.requests().len(), 5);
+    assert_eq!(backend.requests().len(), 6);
 
     let limits = RemoteLimits { pieces_per_request: 2, ..no_pauses() };
     let scene = Scene::with(rules, &guardrail(&backend), limits);

@@ -11,10 +11,14 @@ use crate::{
 const DOMAINS: &str = "{domains: [{name: law}, {name: weather}]}";
 
 fn scene(server: &Server) -> Scene {
+    scene_with(server, 20)
+}
+
+fn scene_with(server: &Server, seconds: u32) -> Scene {
     Scene::new(
         DOMAINS,
         &format!(
-            "{{modules: {{classifier: {{mcp: {{enabled: true, transport_type: streamable-http, timeout_seconds: 2, \
+            "{{modules: {{classifier: {{mcp: {{enabled: true, transport_type: streamable-http, timeout_seconds: {seconds}, \
              url: 'http://127.0.0.1:{}/mcp'}}}}}}}}",
             server.port
         ),
@@ -165,7 +169,7 @@ fn whatever_goes_wrong_makes_the_rules_unavailable() {
         let server = Server::start(
             move |_, asked| if is_classification(asked) { script(asked) } else { plain(asked) },
         );
-        let scene = scene(&server);
+        let scene = scene_with(&server, if reason == "Overloaded" { 2 } else { 20 });
         let found = scene.on("rain?");
         assert_eq!(found.state(Domain, "weather"), reason, "{name}");
         let notes = found.notes(Domain, "weather");

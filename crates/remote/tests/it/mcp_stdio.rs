@@ -177,9 +177,11 @@ fn whatever_goes_wrong_makes_the_rules_unavailable() {
         ("broken-shares", "Failed", "`mcp`"),
         ("tool-error", "Failed", "reports an error"),
     ] {
-        let scene = Scene::new(DOMAINS, &catalog(mode, None, ", timeout_seconds: 2"));
-        // Started beforehand: the limit is for the answer alone.
+        let (watch, limit) = (Watch::new(), if mode == "hang" { ", timeout_seconds: 2" } else { "" });
+        let scene = Scene::new(DOMAINS, &catalog(mode, Some(&watch), limit));
+        // It runs before it is asked: the limit is for the answer alone.
         scene.models.start();
+        watch.next();
         let found = scene.on_request(&RequestView::from_prompt("sue them"), LONG);
         assert_eq!(found.state(Domain, "law"), reason, "{mode}");
         let notes = found.notes(Domain, "law");

@@ -247,11 +247,11 @@ impl Rule {
                 return;
             }
         };
-        let mut asked = 0;
+        let mut shown = 0;
         for RemoteReading { bytes, outcome, .. } in answers {
-            asked += bytes;
             match outcome {
                 Ok(RemoteOutcome::Guardrail { probability, is_attack }) => {
+                    shown += bytes;
                     let is_strict = matches!(self.classifier, Classifier::Guardrail { v0_3: true });
                     let probability = if *is_attack || !is_strict { *probability } else { 0.0 };
                     if found.probability.is_none_or(|(most, _)| probability > most) {
@@ -262,7 +262,7 @@ impl Rule {
                 Err(failure) => found.guardrail = found.guardrail.take().or(Some(failure.clone())),
             }
         }
-        found.coverage.add_bytes(asked, text.len());
+        found.coverage.add_bytes(shown, text.len());
     }
 
     fn read_windows(&self, scan: Scan, trunk: &TrunkReading, readings: &TextReadings, found: &mut Findings) {
