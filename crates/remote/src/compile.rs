@@ -5,9 +5,10 @@ use vsr_signals::external::{DomainSource, RemoteRoles};
 use vsr_types::{Diagnostic, Diagnostics, Path};
 
 use crate::{
+    asked::{Asked, Kind},
     endpoint::Server,
     mcp::{McpClient, McpSettings},
-    models::{Asked, Kind, RemoteLimits},
+    models::RemoteLimits,
 };
 
 /// Where an entry is.

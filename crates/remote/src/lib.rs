@@ -5,9 +5,11 @@
 //! becomes the reason why evidence is unavailable; nothing passes for want of an answer. What texts and answers mean is
 //! the business of `vsr_signals::external`.
 
+mod asked;
 mod breaker;
 mod cache;
 mod compile;
+mod completion;
 mod endpoint;
 mod error;
 mod mcp;

@@ -19,13 +19,9 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 use vsr_config::{McpModule, McpTransport};
-use vsr_types::{Diagnostic, Diagnostics, Path};
+use vsr_types::{Diagnostic, Diagnostics, Path, Secret};
 
-use crate::{
-    endpoint::Server,
-    error::CallError,
-    models::{RemoteLimits, call_limit},
-};
+use crate::{asked::call_limit, endpoint::Server, error::CallError, models::RemoteLimits};
 
 /// The calls that wait for the thread.
 const MOST_WAITING: usize = 256;
@@ -55,7 +51,7 @@ enum Transport {
 struct Program {
     command: String,
     args: Vec<String>,
-    env: BTreeMap<String, String>,
+    env: BTreeMap<String, Secret>,
     /// Where a command without a path is looked for: the router's own PATH. The program gets no environment but `env`.
     search: Option<String>,
 }
@@ -134,8 +130,7 @@ impl McpSettings {
                         "the transport `stdio` needs a program",
                     ));
                 };
-                let env = module.env.iter().map(|(name, value)| (name.clone(), value.to_string()));
-                let (env, search) = (env.collect(), variables("PATH"));
+                let (env, search) = (module.env.clone(), variables("PATH"));
                 let program = Program { command, args: module.args.clone(), env, search };
                 if program.path().is_none() {
                     let message = format!(

@@ -1,19 +1,13 @@
 //! All models served elsewhere of one configuration, and the reading of one request's texts.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use serde_json::{Value, json};
-use tokio::{sync::Semaphore, time::timeout_at};
-use vsr_config::{Config, ExternalModel, PreferenceRule};
+use vsr_config::{Config, PreferenceRule};
 use vsr_signals::{
     ReadingPlan,
     external::{
-        PromptMessage, PromptRole, RemoteFailure, RemoteOutcome, RemoteReading, RemoteReadings, RemoteRoles,
-        RemoteTask, classify,
+        RemoteFailure, RemoteOutcome, RemoteReading, RemoteReadings, RemoteRoles, RemoteTask, classify,
         guardrail::{self, Judgement},
         preference,
     },
@@ -22,19 +16,15 @@ use vsr_types::{Diagnostics, UnavailableReason};
 use vsr_upstream::Client;
 
 use crate::{
-    breaker::{Breaker, BreakerSettings},
+    asked::{Asked, Kind},
+    breaker::BreakerSettings,
     cache::{Cache, key},
-    compile,
+    compile, completion,
     endpoint::Server,
     error::CallError,
-    mcp::McpClient,
     pieces,
 };
 
-/// The time of a call where the configuration says 0.
-const CALL_SECONDS: u64 = 30;
-/// The longest time of a call, whatever the configuration says.
-const MOST_CALL_SECONDS: u64 = 3600;
 /// The output of a guardrail and of a matcher where the configuration sets no limit: the release's.
 const JUDGEMENT_TOKENS: u32 = 512;
 const ROUTE_TOKENS: u32 = 1000;
@@ -71,28 +61,6 @@ pub struct RemoteModels {
     rules: Vec<PreferenceRule>,
     cache: Cache,
     limits: RemoteLimits,
-}
-
-/// A model with what stands in front of it.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    name: Arc<str>,
-    settings: Option<ExternalModel>,
-    kind: Kind,
-    timeout: Duration,
-    breaker: Breaker,
-    permits: Semaphore,
-}
-
-/// How a model is asked.
-#[derive(Debug)]
-pub(crate) enum Kind {
-    /// By a chat completion.
-    Chat(Server),
-    /// At a classify endpoint.
-    Classify(Server),
-    /// As a tool of an MCP server.
-    Tool(McpClient),
 }
 
 /// One call to make.
@@ -288,8 +256,8 @@ impl RemoteModels {
             true => (preference::prompt(&self.rules, &question.text), ROUTE_TOKENS),
             false => (guardrail::prompt(settings, &question.text), JUDGEMENT_TOKENS),
         };
-        let body = completion_request(settings, &prompt, tokens);
-        let answer = completion_text(&server.ask(client, &body, limit).await?)?;
+        let body = completion::request(settings, &prompt, tokens);
+        let answer = completion::text(&server.ask(client, &body, limit).await?)?;
         if is_route {
             let rule = preference::parse(&self.rules, &answer)?;
             return Ok(RemoteOutcome::Route(rule.map(|rule| rule.name.as_str().into())));
@@ -298,107 +266,4 @@ impl RemoteModels {
         let is_attack = judgement == Judgement::Unsafe;
         Ok(RemoteOutcome::Guardrail { probability: judgement.score(), is_attack })
     }
-}
-
-// === impl Asked
-
-impl Asked {
-    pub(crate) fn new(name: &str, settings: ExternalModel, kind: Kind, limits: &RemoteLimits) -> Self {
-        let seconds = settings.llm_timeout_seconds;
-        Self { settings: Some(settings), ..Self::bare(name, kind, seconds, limits) }
-    }
-
-    pub(crate) fn tool(client: McpClient, seconds: u64, limits: &RemoteLimits) -> Self {
-        Self::bare("the MCP classifier", Kind::Tool(client), seconds, limits)
-    }
-
-    fn bare(name: &str, kind: Kind, seconds: u64, limits: &RemoteLimits) -> Self {
-        Self {
-            name: name.into(),
-            settings: None,
-            kind,
-            timeout: call_limit(seconds),
-            breaker: Breaker::new(limits.breaker),
-            permits: Semaphore::new(limits.calls_per_model.clamp(1, Semaphore::MAX_PERMITS)),
-        }
-    }
-
-    fn model_name(&self) -> &str {
-        self.settings.as_ref().map_or("", |settings| &settings.llm_model_name)
-    }
-
-    /// Makes one call within its own limit and the request's, if the breaker lets it.
-    async fn guarded<F>(
-        &self,
-        deadline: Instant,
-        call: impl FnOnce(Duration) -> F,
-    ) -> Result<RemoteOutcome, RemoteFailure>
-    where
-        F: Future<Output = Result<RemoteOutcome, CallError>>,
-    {
-        let failure = |error: CallError| error.into_failure(&self.name);
-        let started = Instant::now();
-        let end = deadline.min(started + self.timeout);
-        let Ok(Ok(_running)) = timeout_at(end.into(), self.permits.acquire()).await else {
-            return Err(failure(CallError::Busy));
-        };
-        let now = Instant::now();
-        let Some(permit) = self.breaker.admit(now) else {
-            let detail = format!("{}: failed too often of late; it is asked again soon", self.name);
-            return Err(RemoteFailure::new(UnavailableReason::CircuitOpen, detail));
-        };
-        let limit = end.saturating_duration_since(now);
-        let outcome = match timeout_at(end.into(), Box::pin(call(limit))).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(CallError::Late),
-        };
-        match outcome {
-            Ok(outcome) => {
-                permit.succeed();
-                Ok(outcome)
-            }
-            Err(error) => {
-                if error.counts() {
-                    tracing::debug!(model = &*self.name, %error, "a model served elsewhere failed");
-                    permit.fail(Instant::now());
-                } else if !matches!(error, CallError::Busy | CallError::Pausing) {
-                    permit.succeed();
-                }
-                Err(failure(error))
-            }
-        }
-    }
-}
-
-/// The time that a call may take; 0 means the release's.
-pub(crate) fn call_limit(seconds: u64) -> Duration {
-    Duration::from_secs(if seconds == 0 { CALL_SECONDS } else { seconds.min(MOST_CALL_SECONDS) })
-}
-
-fn completion_request(settings: &ExternalModel, prompt: &[PromptMessage], tokens: u32) -> Value {
-    let messages = prompt.iter().map(|message| {
-        let role = match message.role {
-            PromptRole::System => "system",
-            PromptRole::User => "user",
-        };
-        json!({ "role": role, "content": message.content })
-    });
-    json!({
-        "model": settings.llm_model_name,
-        "messages": messages.collect::<Value>(),
-        "temperature": settings.temperature.unwrap_or(0.0),
-        "max_tokens": settings.max_tokens.unwrap_or(tokens),
-        "stream": false,
-    })
-}
-
-/// The text of a completion, without what a reasoning model thought before it.
-fn completion_text(answer: &str) -> Result<String, CallError> {
-    const THOUGHT_END: &str = "</think>";
-    let answer: Value =
-        serde_json::from_str(answer).map_err(|_| CallError::Protocol("the answer is not JSON"))?;
-    let content = answer.pointer("/choices/0/message/content").and_then(Value::as_str);
-    let content = content.ok_or(CallError::Protocol("the answer is no completion with text"))?;
-    let said = content.rfind(THOUGHT_END).map_or(content, |at| &content[at + THOUGHT_END.len()..]);
-    Ok(said.to_owned())
 }

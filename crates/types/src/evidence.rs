@@ -54,6 +54,24 @@ pub struct Evidence {
     family_nanos: [u64; SignalFamily::COUNT],
 }
 
+// === impl UnavailableReason
+
+impl UnavailableReason {
+    /// Its name in traces and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotActive => "not_active",
+            Self::NoInput => "no_input",
+            Self::Failed => "failed",
+            Self::Overloaded => "overloaded",
+            Self::CircuitOpen => "circuit_open",
+            Self::PartlyRead => "partly_read",
+            Self::UnsupportedLanguage => "unsupported_language",
+            Self::NoIdentity => "no_identity",
+        }
+    }
+}
+
 // === impl Evidence
 
 impl Evidence {

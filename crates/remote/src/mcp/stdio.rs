@@ -61,7 +61,7 @@ impl Pipe {
         let mut child = Command::new(path)
             .args(&program.args)
             .env_clear()
-            .envs(&program.env)
+            .envs(program.env.iter().map(|(name, value)| (name, value.expose())))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

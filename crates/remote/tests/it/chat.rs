@@ -1,6 +1,9 @@
 //! Guardrails and matchers of preferences that answer chat completions.
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use vsr_remote::{BreakerSettings, RemoteLimits};
 use vsr_signals::external::RemoteOutcome;
@@ -164,10 +167,11 @@ fn a_server_that_is_not_there_makes_the_rule_unavailable() {
 #[test]
 fn a_request_waits_no_longer_than_it_is_told() {
     let backend = Backend::start(Fault::HoldFirstByte(Gate::default()));
-    let scene = Scene::new(RULES, &guardrail(&backend));
+    let scene = Scene::new(RULES, &guardrail_with(backend.port(), ", llm_timeout_seconds: 3600"));
+    let started = Instant::now();
     let found = scene.on_request(&RequestView::from_prompt("hello"), Duration::from_millis(50));
     assert_eq!(found.state(Jailbreak, "attack"), "Overloaded");
-    backend.wait_cancelled(1);
+    assert!(started.elapsed() < LONG, "it waited for the model's own limit");
 }
 
 #[test]

@@ -245,6 +245,11 @@ impl TextReadings {
         if self.is_absent { self.missing } else { UnavailableReason::NoInput }
     }
 
+    /// What models served elsewhere said, if they were asked.
+    pub fn remote_readings(&self) -> Option<&RemoteReadings> {
+        self.remote.as_ref()
+    }
+
     /// What models served elsewhere said of one text.
     pub(super) fn remote(
         &self,
