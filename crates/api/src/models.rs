@@ -34,7 +34,6 @@ pub(crate) async fn models(State(shared): State<Shared>) -> impl IntoResponse {
                     "precision": facts.precision,
                     "fingerprint": facts.fingerprint,
                     "dimension": facts.dimension,
-                    "max_tokens": facts.max_tokens,
                 },
             })
         })

@@ -247,7 +247,7 @@ async fn eval(
 }
 
 async fn metrics(State(shared): State<Shared>) -> Result<Response, ApiFailure> {
-    let text = shared.router.metrics().encode().map_err(|error| ApiFailure {
+    let text = shared.router.encode_metrics().map_err(|error| ApiFailure {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         code: "METRICS_ERROR",
         message: error.to_string(),

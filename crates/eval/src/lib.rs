@@ -13,6 +13,7 @@
 mod calibrate;
 mod diff;
 mod error;
+pub mod metrics;
 mod policy;
 mod probes;
 mod thresholds;

@@ -3,9 +3,9 @@
 use std::{ops::Range, sync::Arc};
 
 use vsr_encoder::{Error, Text};
-use vsr_signals::{Cover, ReadingPlan, TextNeed, language::Detector};
+use vsr_signals::{Cover, HeadSet, ReadingPlan, TextNeed, language::Detector};
 
-use crate::{reader::Models, trunk::Weights};
+use crate::{models::Models, weights::Weights};
 
 /// How sure the language of a text must be to keep a head from reading it.
 const SURE_LANGUAGE: f32 = 0.8;
@@ -53,7 +53,7 @@ pub(crate) fn cut(plan: &ReadingPlan, models: &Models) -> Vec<Portion> {
             && need.wants.reads_trunk()
         {
             portion.trunk = Some(windows(&trunk.weights, need, need.cover, &mut trunk_left));
-            if trunk.minds_language(need.wants.heads) {
+            if minds_language(models, need.wants.heads) {
                 portion.language = language(&need.text);
             }
         }
@@ -65,6 +65,10 @@ pub(crate) fn cut(plan: &ReadingPlan, models: &Models) -> Vec<Portion> {
         portion
     };
     plan.needs().iter().map(portion).collect()
+}
+
+fn minds_language(models: &Models, heads: HeadSet) -> bool {
+    models.heads().any(|(head, facts)| heads.contains(head) && facts.minds_language())
 }
 
 fn language(text: &str) -> Option<&'static str> {

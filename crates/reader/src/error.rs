@@ -8,10 +8,18 @@ pub enum ReaderError {
     /// The model's file cannot be used.
     #[error("the {model} model cannot be loaded: {source}")]
     Load {
-        /// `trunk` or `tagger`.
-        model: &'static str,
+        /// The model, by name.
+        model: String,
         /// Why.
         source: vsr_encoder::Error,
+    },
+    /// A checkpoint of the user's own cannot be used.
+    #[error("the checkpoint file {} cannot be used: {why}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        why: String,
     },
     /// There is no such model or head.
     #[error("this router has no {0}")]

@@ -15,13 +15,17 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod checkpoint;
 mod cut;
 mod error;
+mod models;
 mod prototypes;
 mod reader;
 mod tagger;
 mod trunk;
+mod weights;
 
+pub use checkpoint::{Checkpoint, ModelRole, Serving};
 pub use error::ReaderError;
 pub use prototypes::Embedding;
 pub use reader::{ModelFacts, Reader, ReaderModels, ReaderOptions};

@@ -58,10 +58,11 @@ impl Reader {
         store: Option<(&dyn KeyValue, &dyn Clock)>,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<PrototypeVectors, ReaderError> {
-        let Some(trunk) = &self.models.trunk else { return Ok(PrototypeVectors::default()) };
-        let fingerprint = trunk.fingerprint();
+        let Some(weights) = self.models.embedder() else { return Ok(PrototypeVectors::default()) };
+        let fingerprint = self.models.fingerprint();
         let key = |text: &str| format!("{fingerprint}:{}", Fingerprint::of([text.as_bytes()]));
-        let dimension = trunk.weights.package().architecture().hidden;
+        let model = weights.model().map_err(ReaderError::of)?;
+        let dimension = model.dimension();
         let mut vectors: HashMap<Arc<str>, Arc<[f32]>> = HashMap::new();
         if let Some((store, clock)) = store {
             for text in texts {
@@ -86,7 +87,7 @@ impl Reader {
             }
         }
         progress(texts.len(), texts.len());
-        Ok(PrototypeVectors::new(Arc::clone(fingerprint), vectors))
+        Ok(PrototypeVectors::new(fingerprint, vectors))
     }
 }
 

@@ -7,19 +7,20 @@ use std::{
 
 use serde::Serialize;
 use tokio::time::timeout_at;
-use vsr_encoder::{Blob, Counters, Encoded, EncoderPool, Error, Package, PoolOptions, Ticket};
+use vsr_encoder::{Blob, Counters, EncoderPool, Error, Package, PoolOptions, Ticket};
 use vsr_signals::{
-    Head, ManifestSource, ModelSupport, ReadingPlan, TagReading, TextNeed, TextReading, TextReadings,
-    TrunkReading,
+    ManifestSource, ModelSupport, ReadingPlan, TagReading, TextNeed, TextReading, TextReadings, TrunkReading,
 };
 use vsr_types::UnavailableReason;
 
 use crate::{
-    ReaderError,
+    ModelRole, ReaderError, Serving,
     cut::{Cut, Portion, cut},
     error::reason,
+    models::{Models, Outcome, Passes},
     tagger::Tagger,
     trunk::Trunk,
+    weights::Weights,
 };
 
 /// Texts with more bytes together are cut on a thread of their own: cutting tokenises.
@@ -48,16 +49,10 @@ pub struct Reader {
     pool: Option<Arc<EncoderPool>>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Models {
-    pub(crate) trunk: Option<Trunk>,
-    pub(crate) tagger: Option<Tagger>,
-}
-
 /// What one model is, for people.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelFacts {
-    /// `trunk` or `tagger`.
+    /// `trunk`, `tagger`, `classifier` or `embedding`.
     pub role: &'static str,
     /// What whoever packed it calls it.
     pub name: String,
@@ -69,8 +64,6 @@ pub struct ModelFacts {
     pub fingerprint: String,
     /// Values of an embedding.
     pub dimension: usize,
-    /// The longest sequence, in tokens.
-    pub max_tokens: usize,
     /// Classes by head, or the types of entities under `entities`.
     pub labels: Vec<(String, Vec<String>)>,
 }
@@ -84,10 +77,14 @@ impl Reader {
     /// # Errors
     /// If a model is none, or no thread can be started.
     pub fn open(models: ReaderModels, options: ReaderOptions) -> Result<Self, ReaderError> {
-        let load = |model: &'static str| move |source: Error| ReaderError::Load { model, source };
-        let trunk = models.trunk.map(|bytes| Trunk::new(Package::open(&bytes)?)).transpose();
-        let tagger = models.tagger.map(|bytes| Tagger::new(Package::open(&bytes)?)).transpose();
-        let models = Models { trunk: trunk.map_err(load("trunk"))?, tagger: tagger.map_err(load("tagger"))? };
+        let load = |model: &str| {
+            let model = model.to_owned();
+            move |source: Error| ReaderError::Load { model, source }
+        };
+        let trunk = models.trunk.map(|bytes| Trunk::new(Package::open(&bytes)?).map(Arc::new)).transpose();
+        let tagger = models.tagger.map(|bytes| Tagger::new(Package::open(&bytes)?).map(Arc::new)).transpose();
+        let (trunk, tagger) = (trunk.map_err(load("trunk"))?, tagger.map_err(load("tagger"))?);
+        let models = Models { trunk, tagger, ..Models::default() };
         let pool = match models.trunk.is_some() || models.tagger.is_some() {
             true => Some(Arc::new(EncoderPool::start(options.pool).map_err(ReaderError::of)?)),
             false => None,
@@ -99,28 +96,40 @@ impl Reader {
     pub fn without_models() -> Self {
         Self { models: Arc::default(), pool: None }
     }
+    /// The same with some roles served by something else than the embedded models, if it has any. Threads and results
+    /// are shared.
+    #[must_use]
+    pub fn with(&self, roles: &[(ModelRole, Serving)]) -> Self {
+        let mut models = Models::clone(&self.models);
+        if self.has_models() {
+            roles.iter().for_each(|(role, serving)| models.set(*role, serving));
+        }
+        Self { models: Arc::new(models), pool: self.pool.clone() }
+    }
+
+    /// Whether it reads anything.
+    pub fn has_models(&self) -> bool {
+        self.pool.is_some()
+    }
 
     /// Loads what has not been needed yet. Blocks.
     ///
     /// # Errors
     /// If a model cannot be loaded.
     pub fn warm(&self) -> Result<(), ReaderError> {
-        if let Some(trunk) = &self.models.trunk {
-            trunk.weights.model().map_err(|source| ReaderError::Load { model: "trunk", source })?;
-        }
-        if let Some(tagger) = &self.models.tagger {
-            tagger.weights.model().map_err(|source| ReaderError::Load { model: "tagger", source })?;
+        for weights in self.models.weights() {
+            weights
+                .model()
+                .map_err(|source| ReaderError::Load { model: weights.name().to_owned(), source })?;
         }
         Ok(())
     }
 
     /// What rules can count on; models served elsewhere are not among it.
     pub fn support<'s>(&self, manifests: &'s ManifestSource<'s>) -> ModelSupport<'s> {
-        let trunk = self.models.trunk.as_ref();
-        let heads = trunk.into_iter().flat_map(Trunk::heads);
         ModelSupport {
-            embeddings: trunk.is_some(),
-            heads: heads.map(|(head, facts)| (head, facts.labels.to_vec())).collect(),
+            embeddings: self.models.embedder().is_some(),
+            heads: self.models.heads().map(|(head, facts)| (head, facts.labels.to_vec())).collect(),
             tagger: self.models.tagger.is_some(),
             remote: false,
             manifests,
@@ -129,28 +138,26 @@ impl Reader {
 
     /// The models.
     pub fn facts(&self) -> Vec<ModelFacts> {
-        let trunk = self.models.trunk.as_ref().map(|trunk| {
-            let strings = |labels: &[Arc<str>]| labels.iter().map(ToString::to_string).collect();
+        let strings = |labels: &[Arc<str>]| labels.iter().map(ToString::to_string).collect();
+        let models = &self.models;
+        let trunk = models.trunk.as_ref().map(|trunk| {
             let labels =
                 trunk.heads().map(|(head, facts)| (head.as_str().to_owned(), strings(&facts.labels)));
-            facts("trunk", trunk.weights.name(), trunk.weights.package(), labels.collect())
+            facts("trunk", &trunk.weights, labels.collect())
         });
-        let tagger = self.models.tagger.as_ref().map(|tagger| {
-            let types = tagger.types().iter().map(ToString::to_string).collect();
-            let labels = vec![("entities".to_owned(), types)];
-            facts("tagger", tagger.weights.name(), tagger.weights.package(), labels)
+        let tagger = models.tagger.as_ref().map(|tagger| {
+            facts("tagger", &tagger.weights, vec![("entities".to_owned(), strings(tagger.types()))])
         });
-        trunk.into_iter().chain(tagger).collect()
+        let own = models.own_heads.iter().map(|(head, own)| {
+            facts("classifier", &own.weights, vec![(head.as_str().to_owned(), strings(&own.facts.labels))])
+        });
+        let embedder = models.embedder.as_ref().map(|own| facts("embedding", own, Vec::new()));
+        trunk.into_iter().chain(tagger).chain(own).chain(embedder).collect()
     }
 
     /// What the threads have done so far.
     pub fn counters(&self) -> Counters {
         self.pool.as_ref().map(|pool| pool.counters()).unwrap_or_default()
-    }
-
-    /// Whether there is a head of this kind.
-    pub fn has_head(&self, head: Head) -> bool {
-        self.models.trunk.as_ref().is_some_and(|trunk| trunk.head(head).is_some())
     }
 
     pub(crate) fn pool(&self) -> Option<&EncoderPool> {
@@ -163,8 +170,7 @@ impl Reader {
         let Some(pool) = self.pool() else {
             return TextReadings::unavailable(plan, UnavailableReason::NotActive);
         };
-        let fingerprint = self.models.trunk.as_ref().map(|trunk| Arc::clone(trunk.fingerprint()));
-        let fingerprint = fingerprint.unwrap_or_default();
+        let fingerprint = self.models.fingerprint();
         if !plan.wants_models() {
             return TextReadings::new(plan, fingerprint, Vec::new());
         }
@@ -189,8 +195,9 @@ impl Reader {
                 }
             }
         };
+        let needs = plan.needs().iter();
         let pending: Vec<Pending> =
-            portions.into_iter().map(|portion| self.submit(pool, portion, deadline)).collect();
+            needs.zip(portions).map(|(need, portion)| self.submit(pool, need, portion, deadline)).collect();
         let mut outputs = Vec::with_capacity(pending.len());
         for (need, pending) in plan.needs().iter().zip(pending) {
             outputs.push(self.collect(need, pending, deadline).await);
@@ -198,42 +205,44 @@ impl Reader {
         TextReadings::new(plan, fingerprint, outputs)
     }
 
-    fn submit(&self, pool: &EncoderPool, portion: Portion, deadline: Instant) -> Pending {
+    fn submit(&self, pool: &EncoderPool, need: &TextNeed, portion: Portion, deadline: Instant) -> Pending {
         let Portion { trunk, tagger, language } = portion;
-        // A model that cannot be loaded is told by the cut.
-        let trunk_model = self.models.trunk.as_ref().and_then(|trunk| trunk.weights.model().ok());
-        let tagger_model = self.models.tagger.as_ref().and_then(|tagger| tagger.weights.model().ok());
-        let ask = |cut: Option<Result<Cut, Error>>, model: Option<&Arc<vsr_encoder::Model>>| {
-            let (cut, model) = (cut?, model?);
-            Some(cut.map(|cut| {
-                let tickets = cut.windows.iter().map(|window| match window.is_embedded {
-                    true => pool.submit(model, window.text.clone(), deadline),
-                    false => pool.submit_heads(model, window.text.clone(), deadline),
-                });
-                (tickets.collect(), cut)
-            }))
-        };
-        Pending { trunk: ask(trunk, trunk_model), tagger: ask(tagger, tagger_model), language }
+        let models = &self.models;
+        let trunk = trunk.map(|cut| {
+            let cut = cut?;
+            let windows = cut.windows.iter();
+            Ok((windows.map(|piece| models.submit(pool, need.wants.heads, piece, deadline)).collect(), cut))
+        });
+        // A tagger that cannot be loaded is told by the cut.
+        let tagger = tagger.zip(models.tagger.as_ref()).map(|(cut, tagger)| {
+            let (cut, model) = (cut?, tagger.weights.model()?);
+            let windows = cut.windows.iter();
+            Ok((windows.map(|piece| pool.submit(model, piece.text.clone(), deadline)).collect(), cut))
+        });
+        Pending { trunk, tagger, language }
     }
 
     async fn collect(&self, need: &TextNeed, pending: Pending, deadline: Instant) -> TextReading {
-        let trunk = match (pending.trunk, &self.models.trunk) {
-            (Some(Ok((tickets, cut))), Some(trunk)) => {
-                let results = wait(tickets, deadline).await;
-                let first_error = results.iter().find_map(|result| result.as_ref().err());
-                let is_partial = results.iter().any(Result::is_ok) && !need.wants.heads.is_empty();
-                match first_error {
-                    Some(error) if !is_partial => Err(reason(error)),
-                    _ => Ok(trunk_reading(trunk, need, &cut, &results, pending.language)),
+        let trunk = match pending.trunk {
+            Some(Ok((passes, cut))) => {
+                let mut outcomes = Vec::with_capacity(passes.len());
+                for passes in passes {
+                    outcomes.push(passes.wait(deadline).await);
                 }
+                self.trunk_reading(need, &cut, &outcomes, pending.language)
             }
-            (Some(Err(error)), _) => Err(reason(&error)),
-            _ if need.wants.reads_trunk() => Err(UnavailableReason::NotActive),
-            _ => Ok(TrunkReading::default()),
+            Some(Err(error)) => Err(reason(&error)),
+            None if need.wants.reads_trunk() => Err(UnavailableReason::NotActive),
+            None => Ok(TrunkReading::default()),
         };
         let tags = match (pending.tagger, &self.models.tagger) {
             (Some(Ok((tickets, cut))), Some(tagger)) => {
-                tag_reading(tagger, need, &cut, &wait(tickets, deadline).await)
+                let mut outcomes = Vec::with_capacity(tickets.len());
+                for ticket in tickets {
+                    let late = Error::Overloaded("the deadline passed before the text was encoded");
+                    outcomes.push(timeout_at(deadline.into(), ticket).await.unwrap_or(Err(late)));
+                }
+                tag_reading(tagger, need, &cut, &outcomes)
             }
             (Some(Err(error)), _) => Err(reason(&error)),
             _ if need.wants.tags => Err(UnavailableReason::NotActive),
@@ -241,37 +250,37 @@ impl Reader {
         };
         TextReading { trunk, tags }
     }
+
+    /// What the windows say. Where some could not be read, the others still count for heads.
+    fn trunk_reading(
+        &self,
+        need: &TextNeed,
+        cut: &Cut,
+        outcomes: &[Passes<Outcome>],
+        language: Option<&str>,
+    ) -> Result<TrunkReading, UnavailableReason> {
+        let error = outcomes.iter().find_map(Passes::error);
+        let is_partial = outcomes.iter().any(Passes::has_any) && !need.wants.heads.is_empty();
+        if let Some(error) = error.filter(|_| !is_partial) {
+            return Err(reason(error));
+        }
+        let windows = cut.windows.iter().zip(outcomes);
+        let windows =
+            windows.map(|(piece, outcomes)| self.models.window(piece, need.wants.heads, language, outcomes));
+        let seen = outcomes.iter().map(Passes::tokens).sum();
+        let (tokens_seen, tokens_present) = cover(cut, seen, error.is_none());
+        Ok(TrunkReading { windows: windows.collect(), tokens_seen, tokens_present })
+    }
 }
+
+/// What was asked of the windows of a text, or why it could not be cut.
+type Asked<T> = Result<(Vec<T>, Cut), Error>;
 
 /// Windows that were asked for.
 struct Pending {
-    trunk: Option<Result<(Vec<Ticket>, Cut), Error>>,
-    tagger: Option<Result<(Vec<Ticket>, Cut), Error>>,
+    trunk: Option<Asked<Passes<Ticket>>>,
+    tagger: Option<Asked<Ticket>>,
     language: Option<&'static str>,
-}
-
-async fn wait(tickets: Vec<Ticket>, deadline: Instant) -> Vec<Result<Arc<Encoded>, Error>> {
-    let mut results = Vec::with_capacity(tickets.len());
-    for ticket in tickets {
-        let result = timeout_at(deadline.into(), ticket).await;
-        results.push(
-            result.unwrap_or(Err(Error::Overloaded("the deadline passed before the text was encoded"))),
-        );
-    }
-    results
-}
-
-fn trunk_reading(
-    trunk: &Trunk,
-    need: &TextNeed,
-    cut: &Cut,
-    results: &[Result<Arc<Encoded>, Error>],
-    language: Option<&str>,
-) -> TrunkReading {
-    let windows = cut.windows.iter().zip(results);
-    let windows = windows.map(|(window, result)| trunk.window(window, need.wants.heads, language, result));
-    let (tokens_seen, tokens_present) = cover(cut, results);
-    TrunkReading { windows: windows.collect(), tokens_seen, tokens_present }
 }
 
 /// The entities of all windows, or why one could not be read.
@@ -279,43 +288,39 @@ fn tag_reading(
     tagger: &Tagger,
     need: &TextNeed,
     cut: &Cut,
-    results: &[Result<Arc<Encoded>, Error>],
+    outcomes: &[Outcome],
 ) -> Result<TagReading, UnavailableReason> {
-    let mut spans = Vec::new();
-    for (window, result) in cut.windows.iter().zip(results) {
-        match result {
-            Ok(encoded) => spans.extend(tagger.spans(&need.text, &window.bytes, encoded)),
-            Err(error) => return Err(reason(error)),
-        }
+    let (mut spans, mut seen) = (Vec::new(), 0);
+    for (piece, outcome) in cut.windows.iter().zip(outcomes) {
+        let encoded = outcome.as_ref().map_err(reason)?;
+        spans.extend(tagger.spans(&need.text, &piece.bytes, encoded));
+        seen += u32::try_from(encoded.token_count).unwrap_or(u32::MAX);
     }
-    let (tokens_seen, tokens_present) = cover(cut, results);
+    let (tokens_seen, tokens_present) = cover(cut, seen, true);
     Ok(TagReading { spans, tokens_seen, tokens_present })
 }
 
 /// Tokens seen of tokens present.
-fn cover(cut: &Cut, results: &[Result<Arc<Encoded>, Error>]) -> (u32, u32) {
-    if cut.is_whole && results.iter().all(Result::is_ok) {
+fn cover(cut: &Cut, seen: u32, all_read: bool) -> (u32, u32) {
+    if cut.is_whole && all_read {
         return (cut.present, cut.present);
     }
-    let seen: usize = results.iter().flatten().map(|encoded| encoded.token_count).sum();
-    let seen = u32::try_from(seen).unwrap_or(u32::MAX).min(cut.present.saturating_sub(1));
-    (seen, cut.present)
+    (seen.min(cut.present.saturating_sub(1)), cut.present)
 }
 
-fn facts(
-    role: &'static str,
-    name: &str,
-    package: &Package,
-    labels: Vec<(String, Vec<String>)>,
-) -> ModelFacts {
+fn facts(role: &'static str, weights: &Weights, labels: Vec<(String, Vec<String>)>) -> ModelFacts {
+    let model = weights.if_loaded();
+    let fingerprint = weights.package().map(Package::fingerprint).or(model.map(|model| model.fingerprint()));
     ModelFacts {
         role,
-        name: name.to_owned(),
+        name: weights.name().to_owned(),
         engine: "native",
-        precision: package.weights().as_str(),
-        fingerprint: package.fingerprint().to_string(),
-        dimension: package.architecture().hidden,
-        max_tokens: package.max_tokens(),
+        precision: weights.width().as_str(),
+        fingerprint: fingerprint.map(|it| it.to_string()).unwrap_or_default(),
+        dimension: match weights.package() {
+            Some(package) => package.architecture().hidden,
+            None => model.map_or(0, |model| model.dimension()),
+        },
         labels,
     }
 }

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use vsr_encoder::{Encoded, Error, Package, span_types};
 use vsr_signals::TaggedSpan;
 
-use crate::trunk::Weights;
+use crate::{checkpoint::Checkpoint, weights::Weights};
 
 /// The tagger model.
 #[derive(Debug)]
@@ -19,13 +19,22 @@ pub(crate) struct Tagger {
 
 impl Tagger {
     pub(crate) fn new(package: Package) -> Result<Self, Error> {
-        let weights = Weights::new(package)?;
-        let labels = weights.package().token_head().map(|head| head.labels.clone()).ok_or_else(|| {
+        let labels = package.token_head().map(|head| head.labels.clone()).ok_or_else(|| {
             let (what, why) = ("the tagger".to_owned(), "the model has no token head".to_owned());
             Error::Format { what, why }
         })?;
+        Ok(Self::of(Weights::packed(package)?, labels))
+    }
+
+    /// A checkpoint of the user's own.
+    pub(crate) fn of_checkpoint(checkpoint: &Checkpoint) -> Self {
+        let labels = checkpoint.labels.iter().map(ToString::to_string).collect();
+        Self::of(Weights::directory(&checkpoint.path), labels)
+    }
+
+    fn of(weights: Weights, labels: Vec<String>) -> Self {
         let types = span_types(&labels).0.into_iter().map(Into::into).collect();
-        Ok(Self { weights, labels, types })
+        Self { weights, labels, types }
     }
 
     /// The types it tells apart.

@@ -24,19 +24,28 @@ const BLOCKS: &[(&str, &str)] = &[
     ("global.stores.vector_store", "vector stores"),
     ("global.integrations.tools", "the tools database"),
     ("global.integrations.looper", "multi-model execution"),
-    ("global.model_catalog.embeddings", "embedding models"),
-    ("global.model_catalog.system", "router-owned classifiers"),
-    ("global.model_catalog.kbs", "knowledge bases"),
-    ("global.model_catalog.modules.prompt_compression", "shorter texts for rules that need a learned model"),
-    ("global.model_catalog.modules.classifier.domain", "the domain classifier's model"),
-    ("global.model_catalog.modules.classifier.pii", "the tagger's model"),
+    ("global.model_catalog.embeddings.semantic.embedding_config.backend", "other engines for embeddings"),
     (
-        "global.model_catalog.modules.classifier.preference.embedding_model",
-        "an embedding model of preferences",
+        "global.model_catalog.embeddings.semantic.embedding_config.preload_embeddings",
+        "examples are always embedded before the router is ready",
     ),
-    ("global.model_catalog.modules.complexity", "the complexity module"),
-    ("global.model_catalog.modules.hallucination_mitigation", "hallucination mitigation"),
-    ("global.model_catalog.modules.feedback_detector", "the feedback detector"),
+    (
+        "global.model_catalog.embeddings.semantic.embedding_config.target_dimension",
+        "shorter embeddings; they have the model's own dimension",
+    ),
+    (
+        "global.model_catalog.embeddings.semantic.embedding_config.target_layer",
+        "embeddings of earlier layers",
+    ),
+    ("global.model_catalog.system.hallucination_detector", "hallucination mitigation"),
+    ("global.model_catalog.system.hallucination_explainer", "hallucination mitigation"),
+    ("global.model_catalog.modules.hallucination_mitigation.enabled", "hallucination mitigation"),
+    (
+        "global.model_catalog.modules.hallucination_mitigation.on_hallucination_detected",
+        "hallucination mitigation",
+    ),
+    ("global.model_catalog.modules.hallucination_mitigation.detector", "hallucination mitigation"),
+    ("global.model_catalog.modules.hallucination_mitigation.explainer", "hallucination mitigation"),
     ("global.model_catalog.modules.modality_detector.prompt_prefixes", "prefixes cut from picture requests"),
     ("global.model_catalog.modules.modality_detector.classifier", "the modality detector's model"),
 ];
@@ -48,10 +57,6 @@ pub(crate) fn report(document: &Document, config: &Config, diagnostics: &mut Dia
         if document.is_written(&path) {
             diagnostics.not_active(path, *purpose);
         }
-    }
-    let guard = Path::keys("global.model_catalog.modules.prompt_guard");
-    if document.is_written(&guard) && !config.global.model_catalog.modules.prompt_guard.use_vllm {
-        diagnostics.not_active(guard, "the prompt guard's model");
     }
     if document.is_written(&Path::keys("global.router.config_source")) && is_kubernetes(config) {
         diagnostics.not_active(Path::keys("global.router.config_source"), "configuration from Kubernetes");

@@ -8,6 +8,7 @@
 mod access_log;
 mod backends;
 mod check;
+mod checkpoints;
 mod exchange;
 mod explain;
 mod fast_response;

@@ -1,6 +1,7 @@
 //! Prometheus metrics, under the public release's names. Labels hold configured names alone, so
 //! that no client can make new series.
 
+mod encoder;
 mod series;
 
 use std::{
@@ -14,9 +15,11 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+use vsr_encoder::Counters;
 use vsr_signals::{TokenCalibration, external::RemoteReadings};
 use vsr_types::{Atom, AtomId, Choice, ModelName, ReasoningMode, RouteTrace, SignalFamily, Stage, Usage};
 
+use self::encoder::EncoderSeries;
 use self::series::{ChoiceKey, ChoiceSeries, DecisionSeries, ModelSeries, RuleSeries};
 use crate::Snapshot;
 
@@ -94,6 +97,7 @@ pub struct Metrics {
     snapshot_info: Family<ByHash, Gauge>,
     remote_answers: Family<ByAnswer, Counter>,
     calibration: OnceLock<CalibrationSeries>,
+    encoder: EncoderSeries,
 }
 
 /// What is counted of the token estimate.
@@ -164,6 +168,7 @@ impl Default for Metrics {
             snapshot_info: Family::default(),
             remote_answers: Family::default(),
             calibration: OnceLock::new(),
+            encoder: EncoderSeries::new(seconds()),
         };
         metrics.register();
         metrics
@@ -172,6 +177,7 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&mut self) {
+        self.encoder.register(&mut self.registry);
         macro_rules! register {
             ($($field:ident: $name:literal, $help:literal;)*) => {
                 $(self.registry.register($name, $help, self.$field.clone());)*
@@ -212,7 +218,8 @@ impl Metrics {
     }
 
     /// All metrics in the OpenMetrics text format.
-    pub fn encode(&self) -> Result<String, fmt::Error> {
+    pub(crate) fn encode(&self, encoder: Counters) -> Result<String, fmt::Error> {
+        self.encoder.show(encoder);
         let mut buffer = String::new();
         text::encode(&mut buffer, &self.registry)?;
         Ok(buffer)
@@ -250,6 +257,10 @@ impl Metrics {
     /// Signals and decisions were evaluated.
     pub(crate) fn record_routing(&self, snapshot: &Snapshot, trace: &RouteTrace, routing: Duration) {
         self.routing_latency.observe(routing.as_secs_f64());
+        let reading = trace.stages.get(Stage::Reading);
+        if !reading.is_zero() {
+            self.encoder.reading.observe(reading.as_secs_f64());
+        }
         self.decision_evaluations.inc();
         self.decision_latency.observe(trace.stages.get(Stage::Decision).as_secs_f64());
         let rules = snapshot.series().rules.get_or_init(|| self.rules(snapshot));

@@ -77,7 +77,7 @@ impl Snapshot {
 
     /// Whether [`Self::prepare`] has anything to do that requests depend on.
     pub fn needs_preparation(&self) -> bool {
-        self.reads_texts() && !self.reader().facts().is_empty()
+        self.reads_texts() && self.reader().has_models()
     }
 
     /// What must be read before [`Router::route`](crate::Router::route); `None` where no decision depends on it.

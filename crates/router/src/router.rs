@@ -71,6 +71,14 @@ impl Router {
         &self.metrics
     }
 
+    /// All metrics in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// If one cannot be written.
+    pub fn encode_metrics(&self) -> Result<String, std::fmt::Error> {
+        self.metrics.encode(self.snapshot.load().reader().counters())
+    }
+
     /// The learned ratio of bytes to tokens.
     pub fn calibration(&self) -> &TokenCalibration {
         &self.calibration

@@ -10,7 +10,7 @@ use vsr_selection::Selection;
 use vsr_signals::{ModelSupport, PrototypeVectors, SignalSet};
 use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, ModelName};
 
-use crate::{Model, Models, fast_response::FastResponse, inactive, knowledge, metrics::Series};
+use crate::{Model, Models, checkpoints, fast_response::FastResponse, inactive, knowledge, metrics::Series};
 
 /// A compiled configuration. A request keeps the snapshot it began with.
 pub struct Snapshot {
@@ -45,6 +45,7 @@ pub fn compile(document: &mut Document, surroundings: &Surroundings<'_>) -> Opti
     let config = Arc::new(document.config()?.clone());
     let mut diagnostics = Diagnostics::default();
     let mut atoms = AtomTable::default();
+    let reader = checkpoints::reader(document, &config, reader, &mut diagnostics);
     let manifests = |kb: &KnowledgeBase| knowledge::manifest(kb, document.directory());
     let support = ModelSupport { remote: true, ..reader.support(&manifests) };
     let signals = SignalSet::compile_for(&config, &support, &mut atoms, &mut diagnostics);
@@ -71,7 +72,7 @@ pub fn compile(document: &mut Document, surroundings: &Surroundings<'_>) -> Opti
         policy,
         selection,
         models,
-        reader: reader.clone(),
+        reader,
         remote,
         reads_texts,
         families,

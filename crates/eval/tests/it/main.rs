@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod metrics;
+
 use std::path::Path;
 
 use vsr_encoder::Blob;

@@ -223,7 +223,7 @@ impl Scene {
     pub(crate) fn wait_metric(&self, start: &str) -> String {
         let deadline = std::time::Instant::now() + vsr_testkit::DEADLINE;
         loop {
-            let text = self.router.metrics().encode().unwrap();
+            let text = self.router.encode_metrics().unwrap();
             if let Some(rest) = text.lines().find_map(|line| line.strip_prefix(start)) {
                 return rest.trim().to_owned();
             }

@@ -3,8 +3,10 @@
 #![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod backends;
+mod checkpoints;
 mod conformance;
 mod explicit_models;
+mod knowledge;
 mod reasoning;
 mod routes;
 mod scene;

@@ -117,7 +117,7 @@ fn streams_ask_for_usage_unless_the_client_did() {
 fn every_exchange_is_counted_once_even_when_it_is_abandoned() {
     let scene = Scene::new(POLICY);
     let Routed::Forward(forward) = scene.route(&prompt("refactor"), Identity::default()) else { panic!() };
-    let during = scene.router.metrics().encode().unwrap();
+    let during = scene.router.encode_metrics().unwrap();
     assert!(during.contains(r#"llm_model_inflight_requests{model="large"} 1"#), "{during}");
     drop(forward);
     let Routed::Forward(mut forward) = scene.route(&prompt("hello"), Identity::default()) else { panic!() };
@@ -125,7 +125,7 @@ fn every_exchange_is_counted_once_even_when_it_is_abandoned() {
     forward.exchange.first_byte();
     forward.exchange.usage(Usage { prompt_tokens: 1_000_000, completion_tokens: 10, ..Usage::default() });
     forward.exchange.end(None);
-    let after = scene.router.metrics().encode().unwrap();
+    let after = scene.router.encode_metrics().unwrap();
     for line in [
         r#"llm_model_inflight_requests{model="large"} 0"#,
         r#"llm_request_errors_total{model="large",reason="client_gone"} 1"#,
@@ -186,7 +186,7 @@ fn spaces_around_the_name_that_asks_to_choose_make_no_new_series() {
         body["model"] = format!("auto{}", " ".repeat(spaces)).into();
         scene.sent(&body, Identity::default());
     }
-    let metrics = scene.router.metrics().encode().unwrap();
+    let metrics = scene.router.encode_metrics().unwrap();
     let series: Vec<&str> =
         metrics.lines().filter(|line| line.starts_with("llm_model_routing_modifications_total")).collect();
     assert_eq!(series.len(), 1, "{series:#?}");

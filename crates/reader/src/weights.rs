@@ -1,0 +1,121 @@
+//! A model's weights, loaded when they are first needed.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use serde::Deserialize;
+use vsr_encoder::{Error, Model, PackOptions, Package, WindowPlan, native::Width};
+
+/// Tokens of a window, special ones included, and how many of them neighbours share, for models that name none.
+const WINDOW: WindowShape = WindowShape { tokens: 128, overlap: 32 };
+/// How the weights of checkpoints are held that nobody packed.
+const UNPACKED: Width = Width::Bf16;
+
+/// How long texts are cut for a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WindowShape {
+    /// Tokens of a window, special ones included.
+    tokens: usize,
+    /// Tokens that neighbours share.
+    overlap: usize,
+}
+
+/// What a model's metadata say of it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    name: String,
+    window: Option<WindowShape>,
+    heads: BTreeMap<String, HeadMetadata>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct HeadMetadata {
+    languages: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Packed(Box<Package>),
+    Directory(PathBuf),
+}
+
+/// A model; the first use builds its tokenizer, and packs it if it is a checkpoint, which takes a while.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    source: Source,
+    metadata: Metadata,
+    loaded: OnceLock<Result<Arc<Model>, String>>,
+}
+
+// === impl Weights
+
+impl Weights {
+    /// Those of a packed model.
+    pub(crate) fn packed(package: Package) -> Result<Self, Error> {
+        let metadata = match package.metadata() {
+            serde_json::Value::Null => Metadata::default(),
+            written => Metadata::deserialize(written).map_err(|error| Error::Format {
+                what: "a packed model's metadata".to_owned(),
+                why: error.to_string(),
+            })?,
+        };
+        Ok(Self { source: Source::Packed(Box::new(package)), metadata, loaded: OnceLock::new() })
+    }
+
+    /// Those of a checkpoint directory.
+    pub(crate) fn directory(path: &Path) -> Self {
+        let metadata = Metadata { name: path.display().to_string(), ..Metadata::default() };
+        Self { source: Source::Directory(path.to_owned()), metadata, loaded: OnceLock::new() }
+    }
+
+    /// The model.
+    pub(crate) fn model(&self) -> Result<&Arc<Model>, Error> {
+        let load = || {
+            let model = match &self.source {
+                Source::Packed(package) => Model::new(package, None),
+                Source::Directory(path) => Model::from_directory(path, PackOptions::all(UNPACKED), None),
+            };
+            model.map(Arc::new).map_err(|error| error.to_string())
+        };
+        self.loaded.get_or_init(load).as_ref().map_err(|error| Error::Failed(error.clone()))
+    }
+    /// The model, if it was loaded.
+    pub(crate) fn if_loaded(&self) -> Option<&Arc<Model>> {
+        self.loaded.get()?.as_ref().ok()
+    }
+
+    /// What is known of it before it is loaded; a checkpoint's package is made when it is loaded.
+    pub(crate) fn package(&self) -> Option<&Package> {
+        match &self.source {
+            Source::Packed(package) => Some(package),
+            Source::Directory(_) => None,
+        }
+    }
+
+    /// How the weights are held.
+    pub(crate) fn width(&self) -> Width {
+        self.package().map_or(UNPACKED, Package::weights)
+    }
+
+    /// What whoever packed it calls it, or its directory.
+    pub(crate) fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// The languages that a head was evaluated on; all if there are none.
+    pub(crate) fn languages(&self, head: &str) -> &[String] {
+        self.metadata.heads.get(head).map(|head| head.languages.as_slice()).unwrap_or_default()
+    }
+
+    /// How texts are cut within a budget of tokens.
+    pub(crate) fn window_plan(&self, budget: usize) -> WindowPlan {
+        let shape = self.metadata.window.unwrap_or(WINDOW);
+        WindowPlan { tokens: shape.tokens, overlap: shape.overlap, budget }
+    }
+}

@@ -1,0 +1,153 @@
+//! Which models serve the roles of the catalogue: checkpoints that the configuration names and this machine has, and the
+//! embedded models for all else.
+
+use vsr_config::{Config, Document, EmbeddingModel, Expanded, ModelRole as Reference};
+use vsr_reader::{Checkpoint, ModelRole, Reader, Serving};
+use vsr_signals::Head;
+use vsr_types::{Diagnostic, Diagnostics, Path};
+
+/// A model that the configuration names for a role.
+struct Named<'c> {
+    role: ModelRole,
+    /// Where it is named.
+    path: Path,
+    name: &'c str,
+    /// The file that names its classes.
+    mapping: Option<&'c Expanded>,
+}
+
+/// A module of the catalogue that uses a model.
+struct Module<'c> {
+    key: &'static str,
+    role: ModelRole,
+    is_on: bool,
+    model_id: Option<&'c Expanded>,
+    reference: Reference,
+    mapping: Option<&'c Expanded>,
+}
+
+/// `base` with the configuration's own checkpoints. Models that are not on this machine are served by the embedded ones,
+/// which one warning says.
+pub(crate) fn reader(
+    document: &Document,
+    config: &Config,
+    base: &Reader,
+    diagnostics: &mut Diagnostics,
+) -> Reader {
+    let mut roles = Vec::new();
+    let mut absent: Vec<Named<'_>> = Vec::new();
+    for module in modules(config).into_iter().filter(|module| !module.is_on) {
+        roles.push((module.role, Serving::Nothing));
+    }
+    let used = modules(config).into_iter().filter(|module| module.is_on);
+    for named in used.map(|module| module.named(config)).chain([embedding(config)]) {
+        let directory = document.directory().join(named.name);
+        if named.name.trim().is_empty() {
+            roles.push((named.role, Serving::Nothing));
+        } else if Checkpoint::is_at(&directory) {
+            let mapping = named.mapping.map(|file| document.directory().join(&**file));
+            match Checkpoint::open(&directory, mapping.as_deref()) {
+                Ok(checkpoint) => roles.push((named.role, Serving::Checkpoint(checkpoint))),
+                Err(error) => diagnostics.error(named.path, error.to_string()),
+            }
+        } else if document.is_written(&named.path) {
+            absent.push(named);
+        }
+    }
+    if let Some(first) = absent.first().filter(|_| base.has_models()) {
+        let names: Vec<String> = absent.iter().map(|named| format!("`{}`", named.name)).collect();
+        let message = format!("not on this machine: {}; the embedded models serve instead", names.join(", "));
+        let help = "put the checkpoint there to use it; thresholds tuned on it may need `vllm-sr calibrate`";
+        diagnostics.push(Diagnostic::warning(first.path.clone(), message).help(help));
+    }
+    base.with(&roles)
+}
+
+fn modules(config: &Config) -> [Module<'_>; 5] {
+    let modules = &config.global.model_catalog.modules;
+    let (domain, pii) = (&modules.classifier.domain, &modules.classifier.pii);
+    let (guard, feedback) = (&modules.prompt_guard, &modules.feedback_detector);
+    let fact_check = &modules.hallucination_mitigation.fact_check;
+    [
+        Module {
+            key: "classifier.domain",
+            role: ModelRole::Head(Head::Domain),
+            is_on: true,
+            model_id: domain.model_id.as_ref(),
+            reference: domain.model_ref,
+            mapping: Some(&domain.category_mapping_path),
+        },
+        Module {
+            key: "prompt_guard",
+            role: ModelRole::Head(Head::Jailbreak),
+            is_on: guard.enabled,
+            model_id: guard.model_id.as_ref(),
+            reference: guard.model_ref,
+            mapping: Some(&guard.jailbreak_mapping_path),
+        },
+        Module {
+            key: "hallucination_mitigation.fact_check",
+            role: ModelRole::Head(Head::FactCheck),
+            is_on: true,
+            model_id: fact_check.model_id.as_ref(),
+            reference: fact_check.model_ref,
+            mapping: None,
+        },
+        Module {
+            key: "feedback_detector",
+            role: ModelRole::Head(Head::UserFeedback),
+            is_on: feedback.enabled,
+            model_id: feedback.model_id.as_ref(),
+            reference: feedback.model_ref,
+            mapping: feedback.feedback_mapping_path.as_ref(),
+        },
+        Module {
+            key: "classifier.pii",
+            role: ModelRole::Tagger,
+            is_on: true,
+            model_id: pii.model_id.as_ref(),
+            reference: pii.model_ref,
+            mapping: Some(&pii.pii_mapping_path),
+        },
+    ]
+}
+
+/// The embedding model of the semantic signals.
+fn embedding(config: &Config) -> Named<'_> {
+    let semantic = &config.global.model_catalog.embeddings.semantic;
+    let (key, name) = match semantic.embedding_config.model_type {
+        EmbeddingModel::Mmbert => ("mmbert_model_path", &semantic.mmbert_model_path),
+        EmbeddingModel::Qwen3 => ("qwen3_model_path", &semantic.qwen3_model_path),
+        EmbeddingModel::Gemma => ("gemma_model_path", &semantic.gemma_model_path),
+        EmbeddingModel::Bert => ("bert_model_path", &semantic.bert_model_path),
+        EmbeddingModel::Multimodal => ("multimodal_model_path", &semantic.multimodal_model_path),
+    };
+    let path = Path::keys("global.model_catalog.embeddings.semantic").key(key);
+    Named { role: ModelRole::Embedding, path, name, mapping: None }
+}
+
+// === impl Module
+
+impl<'c> Module<'c> {
+    /// The model: its own, or that of the catalogue it refers to.
+    fn named(self, config: &'c Config) -> Named<'c> {
+        let (role, mapping) = (self.role, self.mapping);
+        if let Some(name) = self.model_id {
+            let path = Path::keys("global.model_catalog.modules");
+            let path = self.key.split('.').fold(path, |path, key| path.key(key)).key("model_id");
+            return Named { role, path, name, mapping };
+        }
+        let system = &config.global.model_catalog.system;
+        let (key, name): (&str, &str) = match self.reference {
+            Reference::Nothing => ("", ""),
+            Reference::PromptGuard => ("prompt_guard", &system.prompt_guard),
+            Reference::DomainClassifier => ("domain_classifier", &system.domain_classifier),
+            Reference::PiiClassifier => ("pii_classifier", &system.pii_classifier),
+            Reference::FactCheckClassifier => ("fact_check_classifier", &system.fact_check_classifier),
+            Reference::HallucinationDetector => ("hallucination_detector", &system.hallucination_detector),
+            Reference::HallucinationExplainer => ("hallucination_explainer", &system.hallucination_explainer),
+            Reference::FeedbackDetector => ("feedback_detector", &system.feedback_detector),
+        };
+        Named { role, path: Path::keys("global.model_catalog.system").key(key), name, mapping }
+    }
+}

@@ -1,0 +1,110 @@
+//! Models that a configuration names: checkpoints on this machine are used, others are served by the embedded models.
+
+use std::{fs, path::Path, time::Duration};
+
+use vsr_config::Document;
+use vsr_encoder::Blob;
+use vsr_reader::{Reader, ReaderModels, ReaderOptions};
+use vsr_router::{Surroundings, compile};
+use vsr_signals::{Cover, Head, ReadingPlan, Wants};
+use vsr_types::UnavailableReason;
+
+const AMPLE: Duration = Duration::from_secs(60);
+
+fn embedded() -> Reader {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let packed = |name: &str| Some(Blob::map(&models.join(name).join("model.bin")).unwrap());
+    let models = ReaderModels { trunk: packed("trunk"), tagger: packed("pii") };
+    Reader::open(models, ReaderOptions::default()).unwrap()
+}
+
+/// A folder with a small checkpoint in it under `name`.
+fn folder(golden: &str, name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("../encoder/tests/goldens").join(golden);
+    fs::create_dir_all(folder.path().join(name)).unwrap();
+    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+        fs::copy(checkpoint.join(file), folder.path().join(name).join(file)).unwrap();
+    }
+    folder
+}
+
+/// The reader that serves `catalog` in `folder`, or the problems; and all warnings.
+fn reader(folder: &Path, catalog: &str) -> (Result<Reader, Vec<String>>, Vec<String>) {
+    let text = format!(
+        "version: v0.3\nproviders: {{defaults: {{default_model: m}}, models: [{{name: m, backend_refs: [{{endpoint: \"127.0.0.1:1\"}}]}}]}}\n\
+         routing: {{modelCards: [{{name: m}}]}}\nglobal:\n  model_catalog: {catalog}\n"
+    );
+    let mut document = Document::parse("test", &text, &|_| None).in_directory(folder);
+    let base = embedded();
+    let snapshot = compile(&mut document, &Surroundings { variables: &|_| None, reader: &base });
+    let problems: Vec<String> = document.problems().iter().map(ToString::to_string).collect();
+    (snapshot.map(|snapshot| snapshot.reader().clone()).ok_or_else(|| problems.clone()), problems)
+}
+
+fn classes(reader: &Reader, head: Head) -> Result<Vec<String>, UnavailableReason> {
+    let plan = ReadingPlan::for_text("the cat is in paris", Wants::head(head), Cover::Ends, 1_000);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let readings = runtime.block_on(reader.read(plan, AMPLE));
+    readings
+        .text_probabilities(head)
+        .map(|classes| classes.iter().map(|(name, _)| name.to_string()).collect())
+}
+
+#[test]
+fn a_checkpoint_at_the_named_path_classifies_in_place_of_the_embedded_model() {
+    let folder = folder("modernbert-sequence", "models/mine");
+    let mapping = r#"{"category_to_idx": {"alpha": 0, "beta": 1, "gamma": 2, "delta": 3}}"#;
+    fs::write(folder.path().join("names.json"), mapping).unwrap();
+    let catalog = "{system: {domain_classifier: models/mine}, modules: {classifier: {domain: {category_mapping_path: names.json}}}}";
+    let (reader, problems) = reader(folder.path(), catalog);
+    let reader = reader.unwrap();
+    assert_eq!(classes(&reader, Head::Domain).unwrap(), ["alpha", "beta", "gamma", "delta"]);
+    assert_eq!(classes(&reader, Head::Jailbreak).unwrap().len(), 2);
+    assert_eq!(problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_checkpoint_of_a_tagger_and_one_of_an_embedder_are_used() {
+    let tagger = folder("bert-token", "pii");
+    let (reader_, _) = reader(tagger.path(), "{modules: {classifier: {pii: {model_id: pii}}}}");
+    let facts = reader_.unwrap().facts();
+    assert!(facts.iter().any(|model| model.role == "tagger" && model.name.ends_with("pii")), "{facts:?}");
+
+    let embedder = folder("bert", "embed");
+    let catalog = "{embeddings: {semantic: {bert_model_path: embed, embedding_config: {model_type: bert}}}}";
+    let own = reader(embedder.path(), catalog).0.unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let embedding = runtime.block_on(own.embedding("the cat is in paris", AMPLE)).unwrap();
+    assert_eq!(embedding.vector.len(), 32);
+    let embedded = runtime.block_on(embedded().embedding("the cat is in paris", AMPLE)).unwrap();
+    assert_eq!(embedded.vector.len(), 384);
+}
+
+#[test]
+fn models_that_are_not_there_are_served_by_the_embedded_ones_with_one_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = "{system: {domain_classifier: models/far, prompt_guard: models/away}}";
+    let (reader, problems) = reader(folder.path(), catalog);
+    assert_eq!(classes(&reader.unwrap(), Head::Domain).unwrap().len(), 14);
+    let [warning] = problems.as_slice() else { panic!("{problems:?}") };
+    assert!(warning.contains("`models/far`, `models/away`") && warning.contains("embedded"), "{warning}");
+}
+
+#[test]
+fn an_empty_name_or_a_module_that_is_off_is_no_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = "{system: {domain_classifier: \"\"}, modules: {prompt_guard: {enabled: false}}}";
+    let reader = reader(folder.path(), catalog).0.unwrap();
+    assert_eq!(classes(&reader, Head::Domain), Err(UnavailableReason::NotActive));
+    assert_eq!(classes(&reader, Head::Jailbreak), Err(UnavailableReason::NotActive));
+    assert_eq!(classes(&reader, Head::FactCheck).unwrap().len(), 2);
+}
+
+#[test]
+fn a_checkpoint_that_lacks_a_file_is_an_error_that_names_it() {
+    let folder = folder("modernbert-sequence", "mine");
+    fs::remove_file(folder.path().join("mine/model.safetensors")).unwrap();
+    let problems = reader(folder.path(), "{system: {prompt_guard: mine}}").0.unwrap_err();
+    assert!(problems.iter().any(|problem| problem.contains("model.safetensors")), "{problems:?}");
+}
