@@ -7,8 +7,7 @@ use serde::Serialize;
 use crate::{AtomId, AtomSet, AtomTable, SignalFamily};
 
 /// Why a rule could not be evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnavailableReason {
     /// The family is part of the contract and not active in this version.
     NotActive,
@@ -69,6 +68,12 @@ impl UnavailableReason {
             Self::UnsupportedLanguage => "unsupported_language",
             Self::NoIdentity => "no_identity",
         }
+    }
+}
+
+impl Serialize for UnavailableReason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
