@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use vsr_protocol::{ChatRequest, RequestLimits};
 use vsr_router::{Explanation, Router};
 use vsr_types::{Identity, IdentitySource};
+use vsr_upstream::{Client, ClientConfig};
 
 use crate::ApiFailure;
 
@@ -71,7 +72,9 @@ impl EvalRequest {
         };
         let request = self.into_chat_request()?;
         let snapshot = router.snapshot();
-        let read = Box::pin(snapshot.full_reading(&request).run()).await;
+        // Evaluations are rare: their connections to models served elsewhere need not be kept.
+        let client = Client::new(&ClientConfig::default());
+        let read = Box::pin(snapshot.full_reading(&request).run(&client)).await;
         Ok(EvalResponse(Box::new(router.explain(&snapshot, &request, identity, &read))))
     }
 

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let directory = args.config.parent().unwrap_or(Path::new("."));
     let policy = Policy::new(&name, directory, &variable, models::reader()?);
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .context("cannot start the runtime")?;
     complain(format_args!("fitting thresholds to half of {} probes", probes.list.len()));

@@ -78,14 +78,15 @@ fn evaluate_here(snapshot: &Arc<Snapshot>, request: Value) -> anyhow::Result<Val
     let router = Router::new(Arc::clone(snapshot), parts);
     let request: EvalRequest = serde_json::from_value(request)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .context("cannot start the runtime")?;
     let response = runtime.block_on(async {
         snapshot.prepare(None, &|_, _| {}).await?;
         request.evaluate(&router).await.map_err(|failure| anyhow::anyhow!(failure.message))
-    })?;
-    Ok(serde_json::to_value(response)?)
+    });
+    router.close();
+    Ok(serde_json::to_value(response?)?)
 }
 
 fn ask(args: &EvalArgs, request: &Value) -> anyhow::Result<Value> {

@@ -98,6 +98,9 @@ async fn serve(source: Source) -> anyhow::Result<ExitCode> {
     stop.send_replace(true);
     saver.await.context("the saver of learned state failed")?;
     management.await.context("the management API failed")?.context("the management API failed")?;
+    tokio::task::spawn_blocking(move || router.close())
+        .await
+        .context("models served elsewhere are still running")?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use vsr_reader::Reader;
 use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings, compile};
 use vsr_store::{KeyValue, MemoryStore};
 use vsr_types::{Clock, Identity, IdentitySource, SystemClock};
+use vsr_upstream::{Client, ClientConfig};
 
 use crate::{EvalError, Probe};
 
@@ -58,13 +59,15 @@ impl<'p> Policy<'p> {
             metrics: Metrics::default(),
         };
         let router = Router::new(Arc::clone(&snapshot), parts);
+        let client = Client::new(&ClientConfig::default());
         let mut judged = Vec::with_capacity(probes.len());
         for probe in probes {
-            let read = Box::pin(snapshot.full_reading(&probe.request).run()).await;
+            let read = Box::pin(snapshot.full_reading(&probe.request).run(&client)).await;
             let identity = Identity { source: IdentitySource::Operator, ..Identity::default() };
             let explanation = router.explain(&snapshot, &probe.request, identity, &read);
             judged.push(Judged { decision: explanation.routing_decision, values: explanation.signal_values });
         }
+        router.close();
         Ok(judged)
     }
 

@@ -100,7 +100,7 @@ async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Route
     let mut opened = step(is_large, id.clone(), move || open(&router, body, &asking)).await?;
     let read = match opened.reading.take() {
         // A panic in it reaches the call's own guard.
-        Some(reading) => Some(Box::pin(reading.run()).await),
+        Some(reading) => Some(Box::pin(reading.run(call.upstream())).await),
         None => None,
     };
     let router = Arc::clone(call.router());

@@ -128,12 +128,13 @@ impl Reader {
         Ok(())
     }
 
-    /// What rules can count on.
+    /// What rules can count on; models served elsewhere are not among it.
     pub fn support<'s>(&self, manifests: &'s ManifestSource<'s>) -> ModelSupport<'s> {
         ModelSupport {
             embeddings: self.models.embedder().is_some(),
             heads: self.models.heads().map(|(head, facts)| (head, facts.labels.to_vec())).collect(),
             tagger: self.models.tagger.is_some(),
+            remote: false,
             manifests,
         }
     }

@@ -39,9 +39,6 @@ const BLOCKS: &[(&str, &str)] = &[
     ),
     ("global.model_catalog.system.hallucination_detector", "hallucination mitigation"),
     ("global.model_catalog.system.hallucination_explainer", "hallucination mitigation"),
-    ("global.model_catalog.modules.prompt_guard.use_vllm", "a guardrail model served elsewhere"),
-    ("global.model_catalog.modules.classifier.mcp", "an MCP server that classifies"),
-    ("global.model_catalog.external", "external classifiers"),
     ("global.model_catalog.modules.hallucination_mitigation.enabled", "hallucination mitigation"),
     (
         "global.model_catalog.modules.hallucination_mitigation.on_hallucination_detected",

@@ -16,7 +16,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use vsr_encoder::Counters;
-use vsr_signals::TokenCalibration;
+use vsr_signals::{TokenCalibration, external::RemoteReadings};
 use vsr_types::{Atom, AtomId, Choice, ModelName, ReasoningMode, RouteTrace, SignalFamily, Stage, Usage};
 
 use self::encoder::EncoderSeries;
@@ -58,6 +58,7 @@ labels! {
     ByContext { model, context_level }
     ByCategory { category }
     ByHash { hash }
+    ByAnswer { task, outcome }
 }
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -94,6 +95,7 @@ pub struct Metrics {
     calibration_samples: Family<ByCategory, Gauge>,
     estimation_error: Histograms<ByCategory>,
     snapshot_info: Family<ByHash, Gauge>,
+    remote_answers: Family<ByAnswer, Counter>,
     calibration: OnceLock<CalibrationSeries>,
     encoder: EncoderSeries,
 }
@@ -164,6 +166,7 @@ impl Default for Metrics {
             calibration_samples: Family::default(),
             estimation_error: Family::new_with_constructor(error_percent),
             snapshot_info: Family::default(),
+            remote_answers: Family::default(),
             calibration: OnceLock::new(),
             encoder: EncoderSeries::new(seconds()),
         };
@@ -210,6 +213,7 @@ impl Metrics {
             calibration_samples: "vsr_token_calibration_samples", "Usage reports the ratio was learned from";
             estimation_error: "vsr_token_estimation_error_pct", "Estimated against reported prompt tokens, in percent";
             snapshot_info: "vsr_snapshot_info", "The configuration in force, by content hash";
+            remote_answers: "vsr_remote_answers", "Questions to models served elsewhere, by how they were answered";
         }
     }
 
@@ -236,6 +240,18 @@ impl Metrics {
     /// The router sent a request to the model (1), or the request is over (-1).
     pub(crate) fn in_flight(&self, snapshot: &Snapshot, model: &ModelName, change: i64) {
         self.model(snapshot, model).in_flight.inc_by(change);
+    }
+
+    /// Models served elsewhere were asked.
+    pub(crate) fn record_remote(&self, readings: &RemoteReadings) {
+        for reading in readings.iter() {
+            let outcome = match &reading.outcome {
+                Ok(_) => "answered",
+                Err(failure) => failure.reason.as_str(),
+            };
+            let label = ByAnswer { task: reading.task.as_str().into(), outcome: outcome.into() };
+            self.remote_answers.get_or_create(&label).inc();
+        }
     }
 
     /// Signals and decisions were evaluated.

@@ -1,12 +1,18 @@
-//! The reading of a request's texts with the router's own models, before it is routed.
+//! The reading of a request's texts, with the router's own models and by models served elsewhere, before it is routed.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use futures_util::future::join;
 use vsr_protocol::ChatRequest;
 use vsr_reader::{Reader, ReaderError};
+use vsr_remote::RemoteModels;
 use vsr_signals::{ReadingPlan, TextReadings};
 use vsr_store::KeyValue;
 use vsr_types::{Clock, FamilySet, Identity, SignalFamily};
+use vsr_upstream::Client;
 
 use crate::{Snapshot, route::pinned_model};
 
@@ -15,6 +21,7 @@ use crate::{Snapshot, route::pinned_model};
 pub struct Reading {
     plan: ReadingPlan,
     reader: Reader,
+    remote: Arc<RemoteModels>,
     limit: Duration,
     planned: Duration,
 }
@@ -30,10 +37,19 @@ pub struct Read {
 // === impl Reading
 
 impl Reading {
-    /// Reads, within the time that the configuration allows. Whoever drops this gives up the reading.
-    pub async fn run(self) -> Read {
+    /// Reads, within the times that the configuration allows; `client` calls models served elsewhere. Whoever drops
+    /// this gives up the reading.
+    pub async fn run(self, client: &Client) -> Read {
         let started = Instant::now();
-        let texts = self.reader.read(self.plan, self.limit).await;
+        let texts = if self.plan.wants_remote() {
+            let plan = self.plan.clone();
+            let deadline = started + self.remote.longest_call();
+            let elsewhere = self.remote.read(client, &plan, deadline);
+            let (texts, elsewhere) = join(self.reader.read(self.plan, self.limit), elsewhere).await;
+            texts.with_remote(elsewhere)
+        } else {
+            self.reader.read(self.plan, self.limit).await
+        };
         Read { texts, took: self.planned + started.elapsed() }
     }
 }
@@ -63,6 +79,7 @@ impl Snapshot {
     pub fn needs_preparation(&self) -> bool {
         self.reads_texts() && self.reader().has_models()
     }
+
     /// What must be read before [`Router::route`](crate::Router::route); `None` where no decision depends on it, or the
     /// request is going to be refused whatever it says.
     pub fn reading(&self, request: &ChatRequest, identity: &Identity) -> Option<Reading> {
@@ -92,6 +109,12 @@ impl Snapshot {
         let started = Instant::now();
         let plan = self.signals().plan(&request.view(), families);
         let limit = self.config().global.model_catalog.modules.scan.timeout.0;
-        Reading { plan, reader: self.reader().clone(), limit, planned: started.elapsed() }
+        Reading {
+            plan,
+            reader: self.reader().clone(),
+            remote: Arc::clone(self.remote()),
+            limit,
+            planned: started.elapsed(),
+        }
     }
 }

@@ -112,6 +112,9 @@ impl Router {
         trace.stages.add(Stage::Parse, input.parse);
         let arrival = self.decide(snapshot, (&view, input.read.as_ref()), &mut trace, snapshot.families());
         self.metrics().record_routing(snapshot, &trace, input.received.elapsed());
+        if let Some(remote) = input.read.as_ref().and_then(|read| read.texts.remote_readings()) {
+            self.metrics().record_remote(remote);
+        }
         let mut exchange = Exchange::new(Arc::clone(self), Arc::clone(snapshot), trace, input.received);
         match arrival {
             Err(Stop { error, reason }) => Routed::Refusal(Box::new(Refusal { exchange, error, reason })),

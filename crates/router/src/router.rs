@@ -43,6 +43,9 @@ impl Router {
         let RouterParts { clock, store, metrics } = parts;
         let calibration = TokenCalibration::restore(stored_calibration(&*store, &*clock));
         metrics.describe(&snapshot);
+        if snapshot.reads_texts() {
+            snapshot.remote().start();
+        }
         Arc::new(Self {
             snapshot: ArcSwap::from(snapshot),
             clock,
@@ -83,6 +86,12 @@ impl Router {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// Ends what the snapshot started, such as an MCP server. Blocks; call it off the threads that serve requests, when no
+    /// more requests come.
+    pub fn close(&self) {
+        self.snapshot().remote().shutdown();
     }
 
     /// Writes learned state to the store. Blocks; call it off the threads that serve requests.

@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use vsr_config::{Config, Document, Expanded, KnowledgeBase, Listener};
 use vsr_policy::Policy;
 use vsr_reader::Reader;
+use vsr_remote::RemoteModels;
 use vsr_selection::Selection;
-use vsr_signals::{PrototypeVectors, SignalSet};
+use vsr_signals::{ModelSupport, PrototypeVectors, SignalSet};
 use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, ModelName};
 
 use crate::{Model, Models, checkpoints, fast_response::FastResponse, inactive, knowledge, metrics::Series};
@@ -21,6 +22,7 @@ pub struct Snapshot {
     selection: Selection,
     models: Models,
     reader: Reader,
+    remote: Arc<RemoteModels>,
     reads_texts: bool,
     families: FamilySet,
     auto_names: BTreeSet<String>,
@@ -45,11 +47,12 @@ pub fn compile(document: &mut Document, surroundings: &Surroundings<'_>) -> Opti
     let mut atoms = AtomTable::default();
     let reader = checkpoints::reader(document, &config, reader, &mut diagnostics);
     let manifests = |kb: &KnowledgeBase| knowledge::manifest(kb, document.directory());
-    let support = reader.support(&manifests);
+    let support = ModelSupport { remote: true, ..reader.support(&manifests) };
     let signals = SignalSet::compile_for(&config, &support, &mut atoms, &mut diagnostics);
     let policy = Policy::compile(&config, &mut atoms, &mut diagnostics);
     let selection = Selection::compile(&config, &mut diagnostics);
     let models = Models::compile(&config, variables, &mut diagnostics);
+    let remote = Arc::new(RemoteModels::compile(&config, variables, &mut diagnostics));
     let fast_responses = config.routing.decisions.iter().map(FastResponse::of).collect();
     let families = policy.used_families();
     let reads_texts = signals.reads_texts(families);
@@ -70,6 +73,7 @@ pub fn compile(document: &mut Document, surroundings: &Surroundings<'_>) -> Opti
         selection,
         models,
         reader,
+        remote,
         reads_texts,
         families,
         auto_names,
@@ -104,6 +108,11 @@ impl Snapshot {
     /// The router's own models.
     pub fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// The models served elsewhere.
+    pub fn remote(&self) -> &Arc<RemoteModels> {
+        &self.remote
     }
 
     /// The examples whose embeddings the rules compare with, each once.

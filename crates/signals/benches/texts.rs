@@ -70,6 +70,7 @@ fn banks(criterion: &mut Criterion) {
         embeddings: true,
         heads: Head::ALL.into_iter().map(|head| (head, Vec::new())).collect(),
         tagger: true,
+        remote: true,
         manifests: &|_| None,
     };
     let (mut atoms, mut diagnostics) = (AtomTable::default(), Diagnostics::default());

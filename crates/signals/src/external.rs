@@ -1,9 +1,15 @@
 //! Models served elsewhere that judge a text: what they are asked, and what their answers mean. Nothing
 //! is sent from here.
 
+pub mod classify;
 pub mod guardrail;
 pub mod preference;
+mod reading;
+mod roles;
 pub mod tool;
+
+pub use reading::{RemoteFailure, RemoteOutcome, RemoteReading, RemoteReadings, RemoteSet, RemoteTask};
+pub use roles::{DomainSource, RemoteRoles};
 
 /// Who says a message of a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

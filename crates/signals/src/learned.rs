@@ -50,7 +50,7 @@ use plan::Demand;
 use preference::PreferenceFamily;
 use reask::ReaskFamily;
 
-use crate::{compression::Compressor, set::Laps};
+use crate::{compression::Compressor, external::RemoteRoles, set::Laps};
 
 /// The rules of all learned families.
 #[derive(Debug)]
@@ -85,20 +85,25 @@ impl LearnedFamilies {
     ) -> Self {
         let v0_3 = config.global.router.compatibility == Some(Compatibility::V0_3);
         let modules = &config.global.model_catalog.modules;
+        let roles = RemoteRoles::of(config);
+        // The classes of a classifier served elsewhere are not known yet.
+        let labels = if roles.domain.is_some() { &[] } else { support.labels(Head::Domain) };
         let ids = embedding::declare(config, atoms, diagnostics);
         let skipped = modules.prompt_compression.skip_signals.iter();
         let mut uncompressed = FamilySet::default();
         skipped.filter_map(|name| name.parse().ok()).for_each(|family| uncompressed.insert(family));
         let learned = Self {
             embedding: EmbeddingFamily::compile(config, v0_3, &ids, diagnostics),
-            domain: DomainFamily::compile(config, v0_3, support.labels(Head::Domain), atoms, diagnostics),
+            domain: DomainFamily::compile(config, v0_3, labels, atoms, diagnostics)
+                .asking(roles.domain, config),
             fact_check: ClassFamily::fact_check(config, v0_3, atoms, diagnostics),
             user_feedback: ClassFamily::user_feedback(config, v0_3, atoms, diagnostics),
             reask: ReaskFamily::compile(config, atoms, diagnostics),
-            preference: PreferenceFamily::compile(config, v0_3, atoms, diagnostics),
+            preference: PreferenceFamily::compile(config, v0_3, atoms, diagnostics)
+                .asking(roles.preference.is_some()),
             complexity: ComplexityFamily::compile(config, v0_3, atoms, diagnostics),
             modality: ModalityFamily::compile(config, v0_3, atoms, diagnostics),
-            jailbreak: JailbreakFamily::compile(config, atoms, diagnostics),
+            jailbreak: JailbreakFamily::compile(config, roles.guardrail, atoms, diagnostics),
             pii: PiiFamily::compile(config, v0_3, atoms, diagnostics),
             kb: KbFamily::compile(config, v0_3, support.manifests, atoms, diagnostics),
             embedding_rules: ids.len(),
@@ -163,10 +168,10 @@ impl LearnedFamilies {
         let mut demand = Demand::default();
         for (family, wants) in [
             (SignalFamily::Embedding, self.embedding.reads_text().then_some(Wants::EMBEDDING)),
-            (SignalFamily::Preference, self.preference.reads_text().then_some(Wants::EMBEDDING)),
+            (SignalFamily::Preference, self.preference.wants()),
             (SignalFamily::Kb, self.kb.reads_text().then_some(Wants::EMBEDDING)),
             (SignalFamily::Complexity, self.complexity.wants()),
-            (SignalFamily::Domain, (self.domain.len() > 0).then(|| Wants::head(Head::Domain))),
+            (SignalFamily::Domain, self.domain.wants()),
             (SignalFamily::FactCheck, (self.fact_check.len() > 0).then(|| Wants::head(Head::FactCheck))),
             (
                 SignalFamily::UserFeedback,

@@ -7,8 +7,7 @@ use serde::Serialize;
 use crate::{AtomId, AtomSet, AtomTable, SignalFamily};
 
 /// Why a rule could not be evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnavailableReason {
     /// The family is part of the contract and not active in this version.
     NotActive,
@@ -18,6 +17,8 @@ pub enum UnavailableReason {
     Failed,
     /// The detector's queue was full or its deadline passed.
     Overloaded,
+    /// The detector failed so often of late that it is not asked for a while.
+    CircuitOpen,
     /// Not all of the text was read, and the rule demands it.
     PartlyRead,
     /// The text is in a language that the detector was not evaluated on.
@@ -50,6 +51,30 @@ pub struct Evidence {
     notes: Option<Vec<(AtomId, Arc<str>)>>,
     reasons: Vec<(AtomId, UnavailableReason)>,
     family_nanos: [u64; SignalFamily::COUNT],
+}
+
+// === impl UnavailableReason
+
+impl UnavailableReason {
+    /// Its name in traces and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotActive => "not_active",
+            Self::NoInput => "no_input",
+            Self::Failed => "failed",
+            Self::Overloaded => "overloaded",
+            Self::CircuitOpen => "circuit_open",
+            Self::PartlyRead => "partly_read",
+            Self::UnsupportedLanguage => "unsupported_language",
+            Self::NoIdentity => "no_identity",
+        }
+    }
+}
+
+impl Serialize for UnavailableReason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 // === impl Evidence

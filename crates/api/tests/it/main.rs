@@ -7,7 +7,7 @@ mod scene;
 use serde_json::json;
 use vsr_api::StartError;
 use vsr_gateway::Phase;
-use vsr_testkit::RawClient;
+use vsr_testkit::{Backend, Behaviour, Fault, RawClient};
 
 use crate::scene::{Scene, bind_error};
 
@@ -42,6 +42,30 @@ fn eval_explains_a_text_and_a_conversation() {
     let answer = RawClient::post_json(scene.api, "/api/v1/eval", messages.to_string()).json();
     assert_eq!(answer["routing_decision"], "");
     assert_eq!(answer["model"]["name"], "small");
+}
+
+#[test]
+fn eval_shows_what_a_model_served_elsewhere_said() {
+    let guard = Backend::start(Behaviour::default().text("unsafe"));
+    let catalog = format!(
+        "model_catalog: {{modules: {{prompt_guard: {{use_vllm: true}}}}, external: [{{llm_provider: vllm, name: gate, \
+         model_role: guardrail, llm_model_name: g, llm_endpoint: {{address: 127.0.0.1, port: {}}}}}]}}",
+        guard.port()
+    );
+    let scene = Scene::with("jailbreak: [{name: attack}]", &catalog);
+    let explained = |text: &str| {
+        let answer =
+            RawClient::post_json(scene.api, "/api/v1/eval", json!({ "text": text }).to_string()).json();
+        let signals = answer["signals"].as_array().unwrap().clone();
+        signals.into_iter().find(|signal| signal["name"] == "attack").unwrap()
+    };
+    let signal = explained("hello");
+    assert_eq!((&signal["state"], &signal["value"]), (&json!("matched"), &json!(0.9)), "{signal}");
+    assert!(signal["notes"].to_string().contains("showed a guardrail 5 of 5 bytes"), "{signal}");
+    guard.behave(Fault::server_error());
+    let signal = explained("hello again");
+    assert_eq!((&signal["state"], &signal["reason"]), (&json!("unavailable"), &json!("failed")), "{signal}");
+    assert!(signal["notes"].to_string().contains("gate: the server answered with status 500"), "{signal}");
 }
 
 #[test]

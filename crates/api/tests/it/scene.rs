@@ -35,9 +35,15 @@ pub(crate) struct Scene {
 }
 
 fn snapshot(api: &str, reader: &Reader) -> Arc<Snapshot> {
+    snapshot_with(api, ("", ""), reader)
+}
+
+/// The same with a line more under `routing.signals`, and one under `global`.
+fn snapshot_with(api: &str, (signals, global): (&str, &str), reader: &Reader) -> Arc<Snapshot> {
+    let policy = POLICY.replace("  signals:\n", &format!("  signals:\n    {signals}\n"));
     let port = if api.contains("port") { "" } else { "\n      port: 0" };
     let text = format!(
-        "{POLICY}global:\n  services:\n    api:\n      {api}{port}\n    observability: {{metrics: {{port: 0}}}}\n"
+        "{policy}global:\n  {global}\n  services:\n    api:\n      {api}{port}\n    observability: {{metrics: {{port: 0}}}}\n"
     );
     let mut document = Document::parse("test", &text, &|_| Some("set".into()));
     vsr_router::compile(&mut document, &Surroundings { variables: &|_| None, reader })
@@ -75,10 +81,18 @@ impl Scene {
 
     /// The same with models.
     pub(crate) fn reading(api: &str, variables: &dyn Fn(&str) -> Option<String>, reader: &Reader) -> Self {
-        let snapshot = snapshot(api, reader);
+        Self::of(&snapshot(api, reader), variables)
+    }
+
+    /// Starts the surfaces with a line more under `routing.signals`, and one under `global`.
+    pub(crate) fn with(signals: &str, global: &str) -> Self {
+        Self::of(&snapshot_with("", (signals, global), &Reader::without_models()), &|_| None)
+    }
+
+    fn of(snapshot: &Arc<Snapshot>, variables: &dyn Fn(&str) -> Option<String>) -> Self {
         let status = Arc::new(Status::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let bound = Management::bind(router(&snapshot), Arc::clone(&status), snapshot.config(), variables);
+        let bound = Management::bind(router(snapshot), Arc::clone(&status), snapshot.config(), variables);
         let management = runtime.block_on(bound).unwrap();
         let api = management.api_address().unwrap().port();
         let metrics = management.metrics_address().unwrap().unwrap().port();

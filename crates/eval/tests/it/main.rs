@@ -53,7 +53,7 @@ fn fit(policy: &str, probes: &str) -> Result<Calibration, vsr_eval::EvalError> {
     let models = ReaderModels { trunk: packed("trunk"), tagger: packed("pii") };
     let reader = Reader::open(models, ReaderOptions::default()).unwrap();
     let policies = Policy::new("policy.yaml", Path::new("."), &|_| None, reader);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let probes = Probes::parse(probes)?;
     runtime.block_on(calibrate(&policies, policy, &probes))
 }

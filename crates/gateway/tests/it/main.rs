@@ -7,6 +7,7 @@ mod bodies;
 mod connections;
 mod door;
 mod drain;
+mod elsewhere;
 mod endpoints;
 mod headers;
 mod learned;

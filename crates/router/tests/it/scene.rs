@@ -104,8 +104,9 @@ impl Scene {
 
     pub(crate) fn explain(&self, body: &Value, identity: Identity) -> Explanation {
         let request = ChatRequest::parse(Bytes::from(body.to_string()), &RequestLimits::default()).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let read = runtime.block_on(self.snapshot.full_reading(&request).run());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = vsr_upstream::Client::new(&vsr_upstream::ClientConfig::default());
+        let read = runtime.block_on(self.snapshot.full_reading(&request).run(&client));
         self.router.explain(&self.snapshot, &request, identity, &read)
     }
 }

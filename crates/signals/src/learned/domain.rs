@@ -3,13 +3,19 @@
 use std::{collections::HashMap, sync::Arc};
 
 use vsr_config::{Config, RuleNode};
-use vsr_types::{Atom, AtomTable, Diagnostic, Diagnostics, Evidence, OnError, Path, SignalFamily};
+use vsr_types::{
+    Atom, AtomTable, Diagnostic, Diagnostics, Evidence, OnError, Path, SignalFamily, UnavailableReason,
+};
 
 use super::{
+    plan::Wants,
     reading::{Head, TextReadings},
     target::Target,
 };
-use crate::rules;
+use crate::{
+    external::{DomainSource, RemoteFailure, RemoteOutcome, RemoteTask},
+    rules,
+};
 
 /// The normalised entropy below which only the most probable subject counts.
 const LOW_ENTROPY: f64 = 0.4;
@@ -25,6 +31,8 @@ pub(super) struct DomainFamily {
     fallback: Option<usize>,
     /// Whether a domain's probability is that of one label, not the sum of all its labels.
     v0_3: bool,
+    /// Whether a classifier served elsewhere names the subject.
+    is_remote: bool,
 }
 
 // === impl DomainFamily
@@ -45,6 +53,7 @@ impl DomainFamily {
             threshold: module.threshold,
             fallback: None,
             v0_3,
+            is_remote: false,
         };
         if written.is_empty() {
             family.declare_domains_of_decisions(config, atoms);
@@ -113,14 +122,63 @@ impl DomainFamily {
         }
     }
 
+    /// The same, but a classifier served elsewhere names the subject, and its threshold counts. Its classes are not
+    /// those of the router's own: a domain's name is a class as well, unless another domain lists it.
+    pub(super) fn asking(mut self, source: Option<DomainSource>, config: &Config) -> Self {
+        let catalog = &config.global.model_catalog;
+        let threshold = match source {
+            None => return self,
+            Some(DomainSource::Mcp) => catalog.modules.classifier.mcp.threshold,
+            Some(DomainSource::Classify(index)) => catalog.external[index].threshold,
+        };
+        self.is_remote = true;
+        self.threshold = threshold.unwrap_or(self.threshold);
+        for (index, rule) in config.routing.signals.domains.iter().enumerate() {
+            self.by_label.entry(plain(&rule.name)).or_insert(index);
+        }
+        self
+    }
+
+    pub(super) fn is_remote(&self) -> bool {
+        self.is_remote
+    }
+
+    /// What is wanted of the current text.
+    pub(super) fn wants(&self) -> Option<Wants> {
+        match (self.rules.is_empty(), self.is_remote) {
+            (true, _) => None,
+            (false, true) => Some(Wants::remote(RemoteTask::Domain)),
+            (false, false) => Some(Wants::head(Head::Domain)),
+        }
+    }
+
+    /// The probabilities of the classes, from whoever is asked.
+    fn classes(
+        &self,
+        readings: &TextReadings,
+        need: Option<usize>,
+    ) -> Result<Vec<(Arc<str>, f64)>, RemoteFailure> {
+        if !self.is_remote {
+            return readings
+                .probabilities(need, Head::Domain)
+                .map_err(|reason| RemoteFailure::new(reason, ""));
+        }
+        match readings.remote_answer(need, RemoteTask::Domain)? {
+            RemoteOutcome::Classes(classes) => Ok(classes.clone()),
+            _ => Err(RemoteFailure::new(UnavailableReason::Failed, "the answer has no classes")),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.rules.len()
     }
 
     pub(super) fn evaluate(&self, readings: &TextReadings, need: Option<usize>, evidence: &mut Evidence) {
-        let classes = match readings.probabilities(need, Head::Domain) {
+        let classes = match self.classes(readings, need) {
             Ok(classes) => classes,
-            Err(reason) => return self.rules.iter().for_each(|rule| rule.fail(reason, evidence)),
+            Err(failure) => {
+                return self.rules.iter().for_each(|rule| rule.fail_remotely(&failure, evidence));
+            }
         };
         let mut probabilities = vec![0.0_f64; self.rules.len()];
         // A label that no domain lists competes, and nothing matches if it wins.

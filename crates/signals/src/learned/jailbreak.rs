@@ -1,6 +1,6 @@
 //! The `jailbreak` family: attacks on the model, in what users, tools and documents say.
 
-use vsr_config::{Config, JailbreakMethod, JailbreakRule};
+use vsr_config::{Compatibility, Config, JailbreakMethod, JailbreakRule};
 use vsr_types::{AtomTable, Diagnostics, Evidence, Path, SignalFamily, UnavailableReason};
 
 use super::{
@@ -11,15 +11,15 @@ use super::{
     scan::{Coverage, describe},
     target::{Target, excerpt},
 };
-use crate::rules;
+use crate::{
+    external::{RemoteFailure, RemoteOutcome, RemoteReading, RemoteTask, guardrail::ATTACKS},
+    rules,
+};
 
 /// The contrast from which a text counts as an attack, where a contrastive rule names none.
 const CONTRAST: f64 = 0.1;
 /// The share of a hybrid rule's threshold from which the classifier counts if the contrast agrees.
 const HALF_SURE: f64 = 0.5;
-/// The classes of attacks.
-const ATTACKS: [&str; 7] =
-    ["jailbreak", "injection", "prompt_injection", "indirect_injection", "attack", "unsafe", "malicious"];
 
 /// Every jailbreak rule.
 #[derive(Debug)]
@@ -27,10 +27,23 @@ pub(super) struct JailbreakFamily {
     rules: Vec<Rule>,
 }
 
+/// What classifies texts.
+#[derive(Debug, Clone, Copy)]
+enum Classifier {
+    /// The router's own.
+    Own,
+    /// A guardrail served elsewhere.
+    Guardrail {
+        /// Whether only what it calls an attack counts, whatever the threshold.
+        v0_3: bool,
+    },
+}
+
 #[derive(Debug)]
 struct Rule {
     target: Target,
     method: JailbreakMethod,
+    classifier: Classifier,
     threshold: f64,
     include_history: bool,
     require_full_scan: bool,
@@ -50,25 +63,37 @@ struct Findings {
     phrase: Option<(String, Scan)>,
     /// Why a text could not be judged.
     failure: Option<UnavailableReason>,
+    /// The same of a text that the guardrail was asked about.
+    guardrail: Option<RemoteFailure>,
     coverage: Coverage,
 }
 
 // === impl JailbreakFamily
 
 impl JailbreakFamily {
-    pub(super) fn compile(config: &Config, atoms: &mut AtomTable, diagnostics: &mut Diagnostics) -> Self {
+    /// `guardrail` is the entry of `global.model_catalog.external` that classifies in place of the router's own model.
+    pub(super) fn compile(
+        config: &Config,
+        guardrail: Option<usize>,
+        atoms: &mut AtomTable,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let v0_3 = config.global.router.compatibility == Some(Compatibility::V0_3);
         let catalog = &config.global.model_catalog;
         let written = &config.routing.signals.jailbreak;
         let names = written.iter().map(|rule| rule.name.as_str());
         let ids = rules::declare(SignalFamily::Jailbreak, names, atoms, diagnostics);
         let path = rules::family_path(SignalFamily::Jailbreak);
+        let classifier = guardrail.map_or(Classifier::Own, |_| Classifier::Guardrail { v0_3 });
+        let threshold = guardrail.and_then(|index| catalog.external[index].threshold);
+        let threshold = threshold.unwrap_or(catalog.modules.prompt_guard.threshold);
         let compile = |((index, rule), atom)| {
             let place = path.index(index);
             check(rule, &place, diagnostics);
             Rule::compile(
                 rule,
                 Target::new(atom, rule.on_error),
-                catalog.modules.prompt_guard.threshold,
+                (classifier, threshold),
                 &place,
                 diagnostics,
             )
@@ -95,8 +120,10 @@ impl JailbreakFamily {
     pub(super) fn wants(&self) -> Wants {
         let mut wants = Wants::default();
         for rule in &self.rules {
-            if rule.classifies() {
-                wants = wants.union(Wants::head(Head::Jailbreak));
+            match rule.classifier {
+                _ if !rule.classifies() => {}
+                Classifier::Own => wants = wants.union(Wants::head(Head::Jailbreak)),
+                Classifier::Guardrail { .. } => wants = wants.union(Wants::remote(RemoteTask::Guardrail)),
             }
             if rule.compares() {
                 wants = wants.union(Wants::EMBEDDINGS);
@@ -133,7 +160,7 @@ impl Rule {
     fn compile(
         rule: &JailbreakRule,
         target: Target,
-        module_threshold: f64,
+        (classifier, module_threshold): (Classifier, f64),
         place: &Path,
         diagnostics: &mut Diagnostics,
     ) -> Self {
@@ -150,6 +177,7 @@ impl Rule {
         Self {
             target,
             method: rule.method,
+            classifier,
             threshold: own.unwrap_or(default),
             include_history: rule.include_history,
             require_full_scan: rule.require_full_scan,
@@ -161,6 +189,14 @@ impl Rule {
 
     fn classifies(&self) -> bool {
         matches!(self.method, JailbreakMethod::Classifier | JailbreakMethod::Hybrid)
+    }
+
+    fn reads_head(&self) -> bool {
+        self.classifies() && matches!(self.classifier, Classifier::Own)
+    }
+
+    fn asks_guardrail(&self) -> bool {
+        self.classifies() && !self.reads_head()
     }
 
     fn compares(&self) -> bool {
@@ -184,7 +220,10 @@ impl Rule {
             {
                 found.phrase = Some((phrase.to_owned(), *scan));
             }
-            if !self.classifies() && !self.compares() {
+            if self.asks_guardrail() {
+                self.read_answers(*scan, readings, &mut found);
+            }
+            if !self.reads_head() && !self.compares() {
                 continue;
             }
             match readings.trunk(scan.need) {
@@ -198,9 +237,37 @@ impl Rule {
         found
     }
 
+    /// What the guardrail said of one text.
+    fn read_answers(&self, scan: Scan, readings: &TextReadings, found: &mut Findings) {
+        let text = &readings.plan.needs()[scan.need].text;
+        let answers = match readings.remote(scan.need, RemoteTask::Guardrail) {
+            Ok(answers) => answers,
+            Err(failure) => {
+                found.guardrail = found.guardrail.take().or(Some(failure));
+                return;
+            }
+        };
+        let mut shown = 0;
+        for RemoteReading { bytes, outcome, .. } in answers {
+            match outcome {
+                Ok(RemoteOutcome::Guardrail { probability, is_attack }) => {
+                    shown += bytes;
+                    let is_strict = matches!(self.classifier, Classifier::Guardrail { v0_3: true });
+                    let probability = if *is_attack || !is_strict { *probability } else { 0.0 };
+                    if found.probability.is_none_or(|(most, _)| probability > most) {
+                        found.probability = Some((probability, scan));
+                    }
+                }
+                Ok(_) => found.failure = found.failure.or(Some(UnavailableReason::Failed)),
+                Err(failure) => found.guardrail = found.guardrail.take().or(Some(failure.clone())),
+            }
+        }
+        found.coverage.add_bytes(shown, text.len());
+    }
+
     fn read_windows(&self, scan: Scan, trunk: &TrunkReading, readings: &TextReadings, found: &mut Findings) {
         for window in &trunk.windows {
-            if self.classifies() {
+            if self.reads_head() {
                 match attack_probability(window) {
                     Ok(probability) if found.probability.is_none_or(|(most, _)| probability > most) => {
                         found.probability = Some((probability, scan));
@@ -253,7 +320,8 @@ impl Rule {
         if let Some(value) = value.or(confidence) {
             evidence.set_value(atom, value);
         }
-        match (confidence, found.failure) {
+        let failure = found.failure.or(found.guardrail.as_ref().map(|failure| failure.reason));
+        match (confidence, failure) {
             (None, Some(reason)) => target.fail(reason, evidence),
             (None, None) if self.require_full_scan && !found.coverage.is_whole() => {
                 target.fail(UnavailableReason::PartlyRead, evidence);
@@ -269,6 +337,9 @@ impl Rule {
         if let Some((contrast, scan, attack)) = &found.contrast {
             evidence
                 .note(atom, || format!("contrast {contrast:.3} in {}, nearest: {attack}", describe(*scan)));
+        }
+        if let Some(failure) = &found.guardrail {
+            evidence.note(atom, || failure.detail.clone());
         }
         found.coverage.note(atom, evidence);
     }

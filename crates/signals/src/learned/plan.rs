@@ -5,7 +5,11 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc};
 use vsr_types::RequestView;
 
 use super::reading::{Head, HeadSet};
-use crate::{compression::Compressor, views};
+use crate::{
+    compression::Compressor,
+    external::{RemoteSet, RemoteTask},
+    views,
+};
 
 /// The most texts of one request.
 const MOST_TEXTS: usize = 512;
@@ -60,6 +64,8 @@ pub struct Wants {
     pub heads: HeadSet,
     /// The tagger's spans; always of the whole text.
     pub tags: bool,
+    /// What models served elsewhere are asked.
+    pub remote: RemoteSet,
 }
 
 /// A text to read.
@@ -136,18 +142,20 @@ pub(super) struct Demand {
 
 impl Wants {
     /// Only the embedding, as the mean of the first and the last window.
-    pub const EMBEDDING: Self = Self { embedding: Some(Cover::Ends), heads: HeadSet::NONE, tags: false };
+    pub const EMBEDDING: Self =
+        Self { embedding: Some(Cover::Ends), heads: HeadSet::NONE, tags: false, remote: RemoteSet::NONE };
     /// Only the embedding of each window.
     pub(super) const EMBEDDINGS: Self = Self { embedding: Some(Cover::Whole), ..Self::EMBEDDING };
     /// Only the tagger's spans.
-    pub const TAGS: Self = Self { embedding: None, heads: HeadSet::NONE, tags: true };
+    pub const TAGS: Self =
+        Self { embedding: None, heads: HeadSet::NONE, tags: true, remote: RemoteSet::NONE };
 
     /// Whether the trunk model is to read.
     pub fn reads_trunk(self) -> bool {
         self.embedding.is_some() || !self.heads.is_empty()
     }
 
-    /// Whether nothing is wanted.
+    /// Whether nothing is wanted of the router's own models.
     pub fn is_empty(self) -> bool {
         !self.reads_trunk() && !self.tags
     }
@@ -157,6 +165,15 @@ impl Wants {
         Self { heads: HeadSet::from_iter([head]), ..Self::default() }
     }
 
+    pub(super) fn remote(task: RemoteTask) -> Self {
+        Self { remote: RemoteSet::of(task), ..Self::default() }
+    }
+
+    /// Whether nothing is wanted of any model.
+    fn is_nothing(self) -> bool {
+        self.is_empty() && self.remote.is_empty()
+    }
+
     /// What either wants.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
@@ -164,6 +181,7 @@ impl Wants {
             embedding: self.embedding.max(other.embedding),
             heads: self.heads.with(other.heads),
             tags: self.tags || other.tags,
+            remote: self.remote.with(other.remote),
         }
     }
 }
@@ -185,9 +203,14 @@ impl ReadingPlan {
         &self.needs
     }
 
-    /// Whether anything is wanted of a model.
+    /// Whether anything is wanted of the router's own models.
     pub fn wants_models(&self) -> bool {
         self.needs.iter().any(|need| !need.wants.is_empty())
+    }
+
+    /// Whether anything is asked of models served elsewhere.
+    pub fn wants_remote(&self) -> bool {
+        self.needs.iter().any(|need| !need.wants.remote.is_empty())
     }
 
     /// The most tokens to read of all texts together, by each model.
@@ -269,17 +292,17 @@ impl Builder {
     fn current(&mut self, current: &str, demand: &Demand, compressor: Option<&Compressor>) {
         let short = compressor.map(|compressor| compressor.compress(current).text);
         match short.filter(|short| *short != current) {
-            Some(short) if !demand.short.is_empty() => {
+            Some(short) if !demand.short.is_nothing() => {
                 self.plan.routes.short =
                     self.need(&short, TextSource::Compressed, TextView::Written, demand.short, Cover::Ends);
             }
-            _ if !demand.short.is_empty() => {
+            _ if !demand.short.is_nothing() => {
                 self.plan.routes.short =
                     self.need(current, TextSource::Current, TextView::Written, demand.short, Cover::Ends);
             }
             _ => {}
         }
-        if !demand.full.is_empty() {
+        if !demand.full.is_nothing() {
             self.plan.routes.full =
                 self.need(current, TextSource::Current, TextView::Written, demand.full, Cover::Ends);
         }

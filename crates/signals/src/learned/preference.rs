@@ -1,14 +1,18 @@
-//! The `preference` family: how the user likes answers, told by examples.
+//! The `preference` family: how the user likes answers, told by examples or by a model served elsewhere.
 
 use vsr_config::{Config, PreferenceRule};
-use vsr_types::{AtomTable, Diagnostics, Evidence, Path, SignalFamily, UnavailableReason};
+use vsr_types::{AtomTable, Diagnostics, Evidence, SignalFamily, UnavailableReason};
 
 use super::{
     bank::{Bank, Nearness, PrototypeVectors, Scoring},
+    plan::Wants,
     reading::TextReadings,
     target::{Target, excerpt},
 };
-use crate::rules;
+use crate::{
+    external::{RemoteOutcome, RemoteTask},
+    rules,
+};
 
 /// Every preference rule.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(super) struct PreferenceFamily {
     margin: f64,
     /// Whether examples are compared.
     is_contrastive: bool,
+    /// Whether a model served elsewhere picks the rule.
+    is_remote: bool,
 }
 
 #[derive(Debug)]
@@ -43,11 +49,6 @@ impl PreferenceFamily {
         let names = written.iter().map(|rule| rule.name.as_str());
         let ids = rules::declare(SignalFamily::Preference, names, atoms, diagnostics);
         let path = rules::family_path(SignalFamily::Preference);
-        if !module.use_contrastive && !written.is_empty() {
-            let place = Path::keys("global.model_catalog.modules.classifier.preference.use_contrastive");
-            let message = "preferences judged by a model served elsewhere; the rules are unavailable";
-            diagnostics.not_active(place, message);
-        }
         // Without a threshold some preference always matched in the release.
         let default =
             if v0_3 { 0.0 } else { catalog.embeddings.semantic.embedding_config.min_score_threshold };
@@ -68,6 +69,25 @@ impl PreferenceFamily {
             rules,
             margin: module.prototype_scoring.margin_threshold,
             is_contrastive: module.use_contrastive,
+            is_remote: false,
+        }
+    }
+
+    /// The same, but a model served elsewhere picks the rule if `is_remote`.
+    pub(super) fn asking(self, is_remote: bool) -> Self {
+        Self { is_remote, ..self }
+    }
+
+    pub(super) fn is_remote(&self) -> bool {
+        self.is_remote
+    }
+
+    /// What is wanted of the current text.
+    pub(super) fn wants(&self) -> Option<Wants> {
+        match (self.is_remote, self.reads_text()) {
+            (true, _) if !self.rules.is_empty() => Some(Wants::remote(RemoteTask::Preference)),
+            (false, true) => Some(Wants::EMBEDDING),
+            _ => None,
         }
     }
 
@@ -89,6 +109,9 @@ impl PreferenceFamily {
 
     /// At most one rule matches: the nearest, if near enough and far enough ahead.
     pub(super) fn evaluate(&self, readings: &TextReadings, need: Option<usize>, evidence: &mut Evidence) {
+        if self.is_remote {
+            return self.settle_answer(readings, need, evidence);
+        }
         let query = match self.is_contrastive {
             true => readings.embedding(need),
             false => Err(UnavailableReason::NotActive),
@@ -122,6 +145,29 @@ impl PreferenceFamily {
             rule.target.settle(matched.then_some(nearness.score), evidence);
             let nearest = excerpt(&nearness.nearest);
             evidence.note(rule.target.atom, || format!("nearest {:.3}: {nearest}", nearness.best));
+        }
+    }
+
+    /// The rule that the model named matches. The model gives no score: a named rule is sure.
+    fn settle_answer(&self, readings: &TextReadings, need: Option<usize>, evidence: &mut Evidence) {
+        let named = match readings.remote_answer(need, RemoteTask::Preference) {
+            Ok(RemoteOutcome::Route(named)) => named.as_deref(),
+            Ok(_) => {
+                return self
+                    .rules
+                    .iter()
+                    .for_each(|rule| rule.target.fail(UnavailableReason::Failed, evidence));
+            }
+            Err(failure) => {
+                return self.rules.iter().for_each(|rule| rule.target.fail_remotely(&failure, evidence));
+            }
+        };
+        for rule in &self.rules {
+            let is_named = named == Some(rule.name.as_str());
+            evidence.set_value(rule.target.atom, if is_named { 1.0 } else { 0.0 });
+            rule.target.settle(is_named.then_some(1.0), evidence);
+            let said = named.unwrap_or("none of the rules");
+            evidence.note(rule.target.atom, || format!("the model served elsewhere named {said}"));
         }
     }
 }

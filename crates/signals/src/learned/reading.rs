@@ -5,6 +5,7 @@ use std::{ops::Range, sync::Arc};
 use vsr_types::UnavailableReason;
 
 use super::plan::ReadingPlan;
+use crate::external::{RemoteFailure, RemoteReading, RemoteReadings, RemoteTask};
 
 /// A classifier on top of the trunk model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,6 +111,7 @@ pub struct TextReadings {
     missing: UnavailableReason,
     /// Whether no model read anything.
     is_absent: bool,
+    remote: Option<RemoteReadings>,
 }
 
 // === impl Head
@@ -199,12 +201,28 @@ impl TextReadings {
             outputs,
             missing: UnavailableReason::Failed,
             is_absent: false,
+            remote: None,
         }
     }
 
     /// No outputs at all, for one reason: no model is active, or all are busy.
     pub fn unavailable(plan: ReadingPlan, reason: UnavailableReason) -> Self {
-        Self { plan, fingerprint: "".into(), outputs: Vec::new(), missing: reason, is_absent: true }
+        Self {
+            plan,
+            fingerprint: "".into(),
+            outputs: Vec::new(),
+            missing: reason,
+            is_absent: true,
+            remote: None,
+        }
+    }
+
+    /// Adds what models served elsewhere said of the texts of the same plan; without it the rules that ask them
+    /// are unavailable.
+    #[must_use]
+    pub fn with_remote(mut self, readings: RemoteReadings) -> Self {
+        self.remote = Some(readings);
+        self
     }
 
     /// What was to be read.
@@ -225,6 +243,35 @@ impl TextReadings {
     /// Why a text that no plan asks for cannot be judged.
     pub(super) fn nothing(&self) -> UnavailableReason {
         if self.is_absent { self.missing } else { UnavailableReason::NoInput }
+    }
+
+    /// What models served elsewhere said, if they were asked.
+    pub fn remote_readings(&self) -> Option<&RemoteReadings> {
+        self.remote.as_ref()
+    }
+
+    /// What models served elsewhere said of one text.
+    pub(super) fn remote(
+        &self,
+        need: usize,
+        task: RemoteTask,
+    ) -> Result<impl Iterator<Item = &RemoteReading>, RemoteFailure> {
+        let remote = self.remote.as_ref().ok_or_else(|| {
+            RemoteFailure::new(UnavailableReason::NotActive, "models served elsewhere are not asked here")
+        })?;
+        Ok(remote.of(need, task))
+    }
+
+    /// The one answer about a text.
+    pub(super) fn remote_answer(
+        &self,
+        need: Option<usize>,
+        task: RemoteTask,
+    ) -> Result<&crate::external::RemoteOutcome, RemoteFailure> {
+        let none = |reason| RemoteFailure::new(reason, "nothing was asked");
+        let need = need.ok_or_else(|| none(UnavailableReason::NoInput))?;
+        let reading = self.remote(need, task)?.next().ok_or_else(|| none(UnavailableReason::Failed))?;
+        reading.outcome.as_ref().map_err(Clone::clone)
     }
 
     pub(super) fn trunk(&self, need: usize) -> Result<&TrunkReading, UnavailableReason> {

@@ -13,6 +13,9 @@ pub(super) struct Coverage {
     has_dropped: bool,
     seen: u64,
     present: u64,
+    /// What a model served elsewhere was shown of the texts, in bytes.
+    shown: u64,
+    bytes: u64,
 }
 
 // === impl Coverage
@@ -27,15 +30,24 @@ impl Coverage {
         self.present += u64::from(present);
     }
 
-    /// Whether every token was read.
+    pub(super) fn add_bytes(&mut self, shown: usize, present: usize) {
+        self.shown += shown.min(present) as u64;
+        self.bytes += present as u64;
+    }
+
+    /// Whether every token was read, and every byte shown.
     pub(super) fn is_whole(self) -> bool {
-        self.seen == self.present && !self.has_dropped
+        self.seen == self.present && self.shown == self.bytes && !self.has_dropped
     }
 
     /// Notes tokens seen of tokens present, where a model read.
     pub(super) fn note(self, atom: AtomId, evidence: &mut Evidence) {
-        if self.present > 0 || self.has_dropped {
-            let more = if self.has_dropped { " and more" } else { "" };
+        let more = if self.has_dropped { " and more" } else { "" };
+        if self.bytes > 0 {
+            evidence
+                .note(atom, || format!("showed a guardrail {} of {}{more} bytes", self.shown, self.bytes));
+        }
+        if self.present > 0 || self.has_dropped && self.bytes == 0 {
             evidence.note(atom, || format!("read {} of {}{more} tokens", self.seen, self.present));
         }
     }

@@ -16,6 +16,8 @@ pub struct ModelSupport<'s> {
     pub heads: BTreeMap<Head, Vec<Arc<str>>>,
     /// Whether a tagger finds personal data.
     pub tagger: bool,
+    /// Whether models served elsewhere are asked, where the configuration names some.
+    pub remote: bool,
     /// Where manifests of knowledge bases come from.
     pub manifests: &'s ManifestSource<'s>,
 }
@@ -32,7 +34,7 @@ impl ModelSupport<'_> {
 impl ModelSupport<'static> {
     /// No models: every rule that needs one is reported as not active.
     pub fn none() -> Self {
-        Self { embeddings: false, heads: BTreeMap::new(), tagger: false, manifests: &|_| None }
+        Self { embeddings: false, heads: BTreeMap::new(), tagger: false, remote: false, manifests: &|_| None }
     }
 }
 
@@ -42,7 +44,9 @@ pub(super) fn report(learned: &LearnedFamilies, support: &ModelSupport<'_>, diag
     for (family, rules) in learned.sizes() {
         let (lacking, what) = match family {
             SignalFamily::Embedding | SignalFamily::Reask => (!support.embeddings, rules),
+            SignalFamily::Preference if learned.preference.is_remote() => (!support.remote, rules),
             SignalFamily::Preference if !learned.preference.reads_text() => continue,
+            SignalFamily::Domain if learned.domain.is_remote() => (!support.remote, rules),
             SignalFamily::Preference | SignalFamily::Kb => (!support.embeddings, rules),
             SignalFamily::Domain => (!has(Head::Domain), rules),
             SignalFamily::FactCheck => (!has(Head::FactCheck), rules),
@@ -56,7 +60,9 @@ pub(super) fn report(learned: &LearnedFamilies, support: &ModelSupport<'_>, diag
             SignalFamily::Jailbreak => {
                 let wants = learned.jailbreak.wants();
                 let head = !wants.heads.is_empty() && !has(Head::Jailbreak);
-                (head || wants.embedding.is_some() && !support.embeddings, learned.jailbreak.needing_models())
+                let guardrail = !wants.remote.is_empty() && !support.remote;
+                let embedding = wants.embedding.is_some() && !support.embeddings;
+                (head || guardrail || embedding, learned.jailbreak.needing_models())
             }
             SignalFamily::Pii => (!support.tagger, rules),
             _ => continue,

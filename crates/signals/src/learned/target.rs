@@ -2,6 +2,8 @@
 
 use vsr_types::{AtomId, Evidence, OnError, UnavailableReason};
 
+use crate::external::RemoteFailure;
+
 /// Where a rule's evidence goes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target {
@@ -27,6 +29,14 @@ impl Target {
     /// The rule could not be evaluated.
     pub(super) fn fail(self, reason: UnavailableReason, evidence: &mut Evidence) {
         evidence.set_unavailable(self.atom, reason, self.on_error);
+    }
+
+    /// The rule could not be evaluated for want of a model served elsewhere.
+    pub(super) fn fail_remotely(self, failure: &RemoteFailure, evidence: &mut Evidence) {
+        self.fail(failure.reason, evidence);
+        if !failure.detail.is_empty() {
+            evidence.note(self.atom, || failure.detail.clone());
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use vsr_config::{ExternalModel, ExternalParser, PreferenceRule};
 use vsr_signals::external::{
-    PromptRole,
+    PromptRole, classify,
     guardrail::{self, Judgement},
     preference,
     tool::{self, ToolClass},
@@ -80,6 +80,10 @@ fn a_text_is_filled_into_a_template_once() {
     let templated = guardrail::prompt(&model(", prompt_template: 'Judge: {prompt} End {text}'"), attack);
     assert_eq!(templated.len(), 1);
     assert_eq!(templated[0].content, "Judge: say {prompt} {{prompt}} End {text}");
+    let release = guardrail::prompt(&model(", prompt_template: 'Judge: %s!'"), "100 %s");
+    assert_eq!(release[0].content, "Judge: 100 %s!");
+    let own = guardrail::prompt(&model(", prompt_template: 'Judge: %s!', use_chat_template: true"), "hi");
+    assert_eq!(own[1].content, "hi");
 }
 
 fn rules() -> Vec<PreferenceRule> {
@@ -135,5 +139,30 @@ proptest! {
         let _ = preference::parse(&rules(), &answer);
         let _ = tool::parse(&answer);
         let _ = tool::parse_categories(&answer);
+        let _ = classify::parse(&answer);
+    }
+
+    #[test]
+    fn whatever_a_classify_endpoint_answers_is_read_as_probabilities_or_not_at_all(
+        classes in proptest::collection::vec(("(safe|jailbreak|unsafe|a|b)", 0_u32..=4), 0..5),
+        nested in any::<bool>(),
+    ) {
+        let list: serde_json::Value = classes
+            .iter()
+            .map(|(label, quarters)| serde_json::json!({ "label": label, "score": f64::from(*quarters) / 4.0 }))
+            .collect();
+        let answer = if nested { serde_json::json!([list]) } else { list };
+        let read = classify::parse(&answer.to_string());
+        let mut labels: Vec<&str> = classes.iter().map(|(label, _)| label.as_str()).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        let is_distribution = classes.iter().map(|(_, quarters)| quarters).sum::<u32>() == 4;
+        prop_assert_eq!(read.is_ok(), is_distribution && labels.len() == classes.len());
+        if let Ok(read) = read {
+            let is_known = labels.contains(&"jailbreak") || labels.contains(&"unsafe") || labels == ["safe"];
+            let attack = guardrail::attack_probability(&read);
+            prop_assert_eq!(attack.is_ok(), is_known);
+            prop_assert!(attack.is_err() || attack.is_ok_and(|attack| (0.0..=1.0).contains(&attack)));
+        }
     }
 }

@@ -148,7 +148,13 @@ fn full_support() -> ModelSupport<'static> {
         _ => (head, Vec::new()),
     });
     let heads = heads.collect();
-    ModelSupport { embeddings: true, heads, tagger: true, manifests: &|kb| (kb.name == "pets").then(pets) }
+    ModelSupport {
+        embeddings: true,
+        heads,
+        tagger: true,
+        remote: true,
+        manifests: &|kb| (kb.name == "pets").then(pets),
+    }
 }
 
 fn pets() -> Result<KnowledgeManifest, String> {

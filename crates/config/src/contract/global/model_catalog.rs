@@ -113,6 +113,8 @@ contract_enum! {
         Json = "json",
         /// By words.
         Simple = "simple",
+        /// As the probabilities of classes: the model is asked at the server's classify endpoint.
+        Classify = "classify",
     }
 
     /// The protocol of a model served elsewhere.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use vsr_types::Secret;
+
 use crate::{
     contract_macro::{contract, contract_enum},
     scalars::{Expanded, TimeSpan},
@@ -134,8 +136,8 @@ contract! {
         command: Option<Expanded> = None,
         /// The program's arguments.
         args: Vec<String> = Vec::new(),
-        /// The program's environment.
-        env: BTreeMap<String, Expanded> = BTreeMap::new(),
+        /// The program's environment: these variables and no others. They may be credentials.
+        env: BTreeMap<String, Secret> = BTreeMap::new(),
         /// The server's URL.
         url: Option<Expanded> = None,
         /// The tool.
