@@ -227,8 +227,8 @@ fn metrics_routes(shared: Shared, guard: Guard) -> Routes {
         .with_state(shared)
 }
 
-async fn health() -> Response {
-    Json(Status::health()).into_response()
+async fn health(State(shared): State<Shared>) -> Response {
+    Json(Status::health(shared.router.snapshot().substituted_for())).into_response()
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {

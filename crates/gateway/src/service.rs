@@ -94,7 +94,7 @@ async fn respond(call: &Call<'_>, head: Parts, body: &mut Incoming) -> Answer {
             answer::json(StatusCode::OK, list)
         }
         Endpoint::Model(name) => model(call, name),
-        Endpoint::Health => answer::json(StatusCode::OK, text(&Status::health())),
+        Endpoint::Health => answer::json(StatusCode::OK, text(&Status::health(&[]))),
         Endpoint::Ready | Endpoint::StartupStatus | Endpoint::Unknown => readiness(call.status()),
     }
 }

@@ -68,10 +68,13 @@ impl Status {
     pub fn models_ready(&self) {
         self.models().loading = None;
     }
-
-    /// The body of `/health`.
-    pub fn health() -> Value {
-        json!({ "status": "healthy", "service": "vllm-sr" })
+    /// The body of `/health`, with the models that embedded ones stand for.
+    pub fn health(substituted_for: &[String]) -> Value {
+        let mut health = json!({ "status": "healthy", "service": "vllm-sr" });
+        if !substituted_for.is_empty() {
+            health["substituted_for"] = json!(substituted_for);
+        }
+        health
     }
 
     /// The body of `/ready` and `/startup-status`. Nothing is downloaded.

@@ -26,14 +26,14 @@ struct Module<'c> {
     mapping: Option<&'c Expanded>,
 }
 
-/// `base` with the configuration's own checkpoints. Models that are not on this machine are served by the embedded ones,
-/// which one warning says.
+/// `base` with the configuration's own checkpoints, and the models that are not on this machine: the embedded ones serve
+/// in their place, which one warning says.
 pub(crate) fn reader(
     document: &Document,
     config: &Config,
     base: &Reader,
     diagnostics: &mut Diagnostics,
-) -> Reader {
+) -> (Reader, Vec<String>) {
     let mut roles = Vec::new();
     let mut absent: Vec<Named<'_>> = Vec::new();
     for module in modules(config).into_iter().filter(|module| !module.is_on) {
@@ -54,13 +54,16 @@ pub(crate) fn reader(
             absent.push(named);
         }
     }
-    if let Some(first) = absent.first().filter(|_| base.has_models()) {
+    if !base.has_models() {
+        absent.clear();
+    }
+    if let Some(first) = absent.first() {
         let names: Vec<String> = absent.iter().map(|named| format!("`{}`", named.name)).collect();
         let message = format!("not on this machine: {}; the embedded models serve instead", names.join(", "));
         let help = "put the checkpoint there to use it; thresholds tuned on it may need `vllm-sr calibrate`";
         diagnostics.push(Diagnostic::warning(first.path.clone(), message).help(help));
     }
-    base.with(&roles)
+    (base.with(&roles), absent.iter().map(|named| named.name.to_owned()).collect())
 }
 
 fn modules(config: &Config) -> [Module<'_>; 5] {

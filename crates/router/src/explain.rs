@@ -41,6 +41,9 @@ pub struct Explanation {
     pub timings_ms: BTreeMap<&'static str, f64>,
     /// The content hash of the configuration.
     pub snapshot: String,
+    /// The models that the embedded ones stand for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub substituted_for: Vec<String>,
 }
 
 /// The winning decision.
@@ -178,6 +181,7 @@ impl Explanation {
                 .map(|stage| (stage.as_str(), trace.stages.get(stage).as_secs_f64() * 1e3))
                 .collect(),
             snapshot: trace.snapshot.to_string(),
+            substituted_for: snapshot.substituted_for().to_vec(),
         }
     }
 }

@@ -22,6 +22,7 @@ pub struct Snapshot {
     selection: Selection,
     models: Models,
     reader: Reader,
+    substituted_for: Vec<String>,
     remote: Arc<RemoteModels>,
     reads_texts: bool,
     families: FamilySet,
@@ -45,7 +46,7 @@ pub fn compile(document: &mut Document, surroundings: &Surroundings<'_>) -> Opti
     let config = Arc::new(document.config()?.clone());
     let mut diagnostics = Diagnostics::default();
     let mut atoms = AtomTable::default();
-    let reader = checkpoints::reader(document, &config, reader, &mut diagnostics);
+    let (reader, substituted_for) = checkpoints::reader(document, &config, reader, &mut diagnostics);
     let manifests = |kb: &KnowledgeBase| knowledge::manifest(kb, document.directory());
     let support = ModelSupport { remote: true, ..reader.support(&manifests) };
     let signals = SignalSet::compile_for(&config, &support, &mut atoms, &mut diagnostics);
@@ -73,6 +74,7 @@ pub fn compile(document: &mut Document, surroundings: &Surroundings<'_>) -> Opti
         selection,
         models,
         reader,
+        substituted_for,
         remote,
         reads_texts,
         families,
@@ -113,6 +115,10 @@ impl Snapshot {
     /// The models served elsewhere.
     pub fn remote(&self) -> &Arc<RemoteModels> {
         &self.remote
+    }
+    /// The models that the configuration names and this machine lacks: the embedded ones serve in their place.
+    pub fn substituted_for(&self) -> &[String] {
+        &self.substituted_for
     }
 
     /// The examples whose embeddings the rules compare with, each once.
