@@ -1,5 +1,7 @@
 //! E-mail addresses: a local part, `@`, and a domain with a top level.
 
+use std::ops::Range;
+
 use super::{PiiKind, PiiSpan, bytes::before};
 use crate::characters::is_cjk;
 
@@ -7,6 +9,11 @@ use crate::characters::is_cjk;
 const MOST_LOCAL: usize = 64;
 const MOST_DOMAIN: usize = 253;
 const MOST_LABEL: usize = 63;
+/// Endings of file names that are no top-level domain: `react@next.js` is a package.
+const FILE_ENDINGS: [&str; 16] = [
+    "js", "ts", "jsx", "tsx", "mjs", "json", "yaml", "yml", "toml", "lock", "css", "html", "txt", "exe",
+    "dll", "jar",
+];
 
 pub(super) fn find(text: &str, spans: &mut Vec<PiiSpan>) {
     let bytes = text.as_bytes();
@@ -17,10 +24,23 @@ pub(super) fn find(text: &str, spans: &mut Vec<PiiSpan>) {
         }
         let Some(start) = local_start(text, at) else { continue };
         let Some(end) = domain_end(text, at + 1) else { continue };
+        if is_address_of_a_program(text, start..at, end) {
+            continue;
+        }
         done = end;
         let kind = PiiKind::EmailAddress;
         spans.push(PiiSpan { bytes: start..end, kind, probability: 0.99, verified: true });
     }
+}
+
+/// Whether it is a repository or a package rather than a person's address: `git@host:path`, `react@next.js`.
+fn is_address_of_a_program(text: &str, local: Range<usize>, end: usize) -> bool {
+    let top = text[local.end + 1..end].rsplit('.').next().unwrap_or_default();
+    let is_file = FILE_ENDINGS.iter().any(|ending| top.eq_ignore_ascii_case(ending));
+    let rest = text.as_bytes().get(end..).unwrap_or_default();
+    let is_repository =
+        &text[local] == "git" && matches!(rest, [b':' | b'/', next, ..] if !next.is_ascii_whitespace());
+    is_file || is_repository
 }
 
 /// Where the local part that ends at `at` starts: letters of all scripts, digits and `._%+-'` and the

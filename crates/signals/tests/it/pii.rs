@@ -200,11 +200,21 @@ fn e_mail_addresses_end_where_sentences_do() {
         ("邮箱：li@example.cn。", "li@example.cn"),
         ("mailto:o'neil@example.com?x", "o'neil@example.com"),
         ("jörg@bücher.de", "jörg@bücher.de"),
+        ("git@example.org: she answers", "git@example.org"),
     ] {
         assert_eq!(found(text), [("EMAIL_ADDRESS", address)], "{text}");
     }
-    for text in ["a@b", "@example.org", "x@-a.de", "git@", "a @ b.com", "user@localhost", "a..b@example.com"]
-    {
+    for text in [
+        "a@b",
+        "@example.org",
+        "x@-a.de",
+        "git@",
+        "a @ b.com",
+        "user@localhost",
+        "a..b@example.com",
+        "git clone git@github.com:owner/project.git",
+        "npm install react@next.js",
+    ] {
         assert_eq!(found(text), [], "{text}");
     }
 }
