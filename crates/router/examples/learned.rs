@@ -41,7 +41,7 @@ routing:
         {type: preference, name: terse}, {type: fact_check, name: needs_fact_check}, {type: user_feedback, name: wrong_answer},
         {type: modality, name: DIFFUSION}, {type: reask, name: again}, {type: complexity, name: 'hard:hard'}, {type: kb, name: private}]
     modelRefs: [{model: m}]
-global: {model_catalog: {modules: {scan: {timeout: 60s}, modality_detector: {enabled: true, method: classifier}}}}
+global: {model_catalog: {modules: {scan: {timeout: 60s}, modality_detector: {enabled: true, method: classifier, confidence_threshold: 0.5, classifier: {model_path: embedded}}}}}
 ";
 
 const WORDS: [&str; 24] = [

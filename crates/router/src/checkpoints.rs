@@ -40,7 +40,8 @@ pub(crate) fn reader(
         roles.push((module.role, Serving::Nothing));
     }
     let used = modules(config).into_iter().filter(|module| module.is_on);
-    for named in used.map(|module| module.named(config)).chain([embedding(config)]) {
+    let used = used.map(|module| module.named(config));
+    for named in used.chain([embedding(config)]).chain(modality(config)) {
         let directory = document.directory().join(named.name);
         if named.name.trim().is_empty() {
             roles.push((named.role, Serving::Nothing));
@@ -113,6 +114,13 @@ fn modules(config: &Config) -> [Module<'_>; 5] {
             mapping: Some(&pii.pii_mapping_path),
         },
     ]
+}
+
+/// The classifier of modalities, if there is one.
+fn modality(config: &Config) -> Option<Named<'_>> {
+    let classifier = config.global.model_catalog.modules.modality_detector.classifier.as_ref()?;
+    let path = Path::keys("global.model_catalog.modules.modality_detector.classifier.model_path");
+    Some(Named { role: ModelRole::Head(Head::Modality), path, name: &classifier.model_path, mapping: None })
 }
 
 /// The embedding model of the semantic signals.

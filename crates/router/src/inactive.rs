@@ -47,7 +47,6 @@ const BLOCKS: &[(&str, &str)] = &[
     ("global.model_catalog.modules.hallucination_mitigation.detector", "hallucination mitigation"),
     ("global.model_catalog.modules.hallucination_mitigation.explainer", "hallucination mitigation"),
     ("global.model_catalog.modules.modality_detector.prompt_prefixes", "prefixes cut from picture requests"),
-    ("global.model_catalog.modules.modality_detector.classifier", "the modality detector's model"),
 ];
 
 /// Reports every use in `document`.
