@@ -5,6 +5,7 @@
 mod chat_request;
 mod documents;
 mod errors;
+mod grid;
 mod json;
 mod splice;
 mod sse;
