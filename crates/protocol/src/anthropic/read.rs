@@ -240,6 +240,13 @@ fn block(reader: &Reader<'_>, block: Value<'_>, place: Place) -> Result<Part> {
             },
             is_error: block.get("is_error").and_then(Value::as_bool).unwrap_or(false),
         }),
+        "search_result" => {
+            let source = match block.get("content") {
+                Some(content) => Source::Text(texts_of(&blocks(reader, content, place)?)),
+                None => Source::Missing { is_broken: false },
+            };
+            Content::Document(Doc { source, title: text("title"), has_details: true })
+        }
         _ => Content::Unknown { text: text("text"), kind },
     };
     Ok(Part { content, cache_control, place })
@@ -253,18 +260,19 @@ fn document(reader: &Reader<'_>, block: Value<'_>, place: Place) -> Result<Conte
         && matches!(source, Source::Missing { .. })
     {
         // A document made of blocks: its text is what routing and the model read.
-        let parts = blocks(reader, content, place)?;
-        let texts: Vec<&str> = parts
-            .iter()
-            .filter_map(|part| match &part.content {
-                Content::Text(text) => Some(&**text),
-                _ => None,
-            })
-            .collect();
-        source = Source::Text(ByteString::from(texts.join("\n")));
+        source = Source::Text(texts_of(&blocks(reader, content, place)?));
     }
     let has_details = is_stated("context") || is_stated("citations");
     Ok(Content::Document(Doc { source, title, has_details }))
+}
+
+/// The texts of blocks, one to a line.
+fn texts_of(parts: &[Part]) -> ByteString {
+    let texts = parts.iter().filter_map(|part| match &part.content {
+        Content::Text(text) => Some(&**text),
+        _ => None,
+    });
+    ByteString::from(texts.collect::<Vec<_>>().join("\n"))
 }
 
 fn source(reader: &Reader<'_>, block: Value<'_>) -> Source {

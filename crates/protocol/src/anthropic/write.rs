@@ -144,7 +144,9 @@ fn write_system(system: &[Turn], out: &mut Writer, losses: &mut Losses) {
 
 /// Words that the model is to go on from must not end with white space.
 fn trim_prefill(turns: &mut [Turn], losses: &mut Losses) {
-    let Some(last) = turns.last_mut().filter(|turn| turn.role == Role::Assistant) else { return };
+    let is_blank = |part: &Part| matches!(&part.content, Content::Text(text) if text.trim().is_empty());
+    let is_prefill = |turn: &&mut Turn| turn.role == Role::Assistant && !turn.parts.iter().all(is_blank);
+    let Some(last) = turns.last_mut().filter(is_prefill) else { return };
     losses.add(Reason::Prefill, last.place.to_string());
     if let Some(Part { content: Content::Text(text), .. }) = last.parts.last_mut() {
         *text = text.slice_ref(text.trim_end());

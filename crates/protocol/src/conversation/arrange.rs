@@ -144,7 +144,7 @@ impl Arranger<'_> {
             let result = call.result.unwrap_or_else(|| {
                 self.losses.add(Reason::MissingResult, call.place.to_string());
                 let text = Part::new(Content::Text(ByteString::from_static(NO_RESULT)), call.place);
-                let result = ToolResult { id: call.id, parts: vec![text], is_error: true };
+                let result = ToolResult { id: call.id, parts: vec![text], is_error: false };
                 Part::new(Content::ToolResult(result), call.place)
             });
             self.turns[self.results_at].parts.push(result);

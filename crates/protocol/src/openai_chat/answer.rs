@@ -60,12 +60,13 @@ pub(crate) fn read_answer(body: Value<'_>, context: &AnswerContext, losses: &mut
         let inner = call.get("function").or(custom).unwrap_or(call);
         let input = inner.get(if custom.is_some() { "input" } else { "arguments" });
         let id = text_of(call, "id").filter(|id| !id.is_empty());
+        let input = input
+            .map(|input| input.as_str().map_or_else(|| input.raw().to_owned(), |text| text.into_owned()))
+            .unwrap_or_default();
         answer.pieces.push(Piece::ToolUse(Call {
             id: id.unwrap_or_else(|| context.made_id("call", answer.pieces.len())),
             name: text_of(inner, "name").unwrap_or_default(),
-            input: input
-                .map(|input| input.as_str().map_or_else(|| input.raw().to_owned(), |text| text.into_owned()))
-                .unwrap_or_default(),
+            input: if input.is_empty() && custom.is_none() { "{}".to_owned() } else { input },
             is_custom: custom.is_some(),
         }));
     }

@@ -37,6 +37,9 @@ fn write_output(answer: &Answer, context: &AnswerContext, status: &'static str, 
     let mut index = 0;
     let mut pieces = answer.pieces.iter().peekable();
     while let Some(piece) = pieces.next() {
+        // What broke off is the last item; those before it are whole.
+        let is_last = pieces.clone().all(|next| matches!(next, Piece::Refusal(_)));
+        let status = if is_last { status } else { "completed" };
         let id = |prefix: &str| format!("{prefix}_{stem}_{index}");
         match piece {
             Piece::Text { .. } | Piece::Refusal(_) => {
@@ -71,7 +74,7 @@ fn write_output(answer: &Answer, context: &AnswerContext, status: &'static str, 
             }
             Piece::ToolUse(call) => output.object(|item| {
                 let id = id(if call.is_custom { "ctc" } else { "fc" });
-                write_call(&id, call, "completed", item);
+                write_call(&id, call, status, item);
             }),
         }
         index += 1;

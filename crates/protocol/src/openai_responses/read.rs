@@ -172,7 +172,7 @@ fn item(reader: &Reader<'_>, value: Value<'_>, place: Place, turns: &mut Vec<Tur
             } else {
                 Role::Assistant
             };
-            (role, Content::Unknown { text: text("text"), kind })
+            (role, Content::Unknown { text: text("text").or_else(|| text("output")), kind })
         }
     };
     turn_of(role, place, turns).push(content, place);

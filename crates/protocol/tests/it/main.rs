@@ -10,4 +10,5 @@ mod json;
 mod splice;
 mod sse;
 mod stream;
+mod translation;
 mod usage;
