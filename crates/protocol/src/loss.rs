@@ -50,7 +50,7 @@ reasons! {
     UnsupportedBlock = "unsupported_block_type", Lossy, "A content part of a type that cannot be translated is left out.";
     UnsupportedTool = "unsupported_tool", Lossy, "A tool that the provider of the client's protocol would run itself is left out.";
     UnsupportedToolChoice = "unsupported_tool_choice", Lossy, "A tool choice that cannot be said becomes the nearest one.";
-    ToolChoiceNone = "tool_choice_relaxed", Info, "A forced tool call is left to the model, because thinking forbids forcing it.";
+    ToolChoiceRelaxed = "tool_choice_relaxed", Info, "A forced tool call is left to the model, because thinking forbids forcing it.";
     MissingSource = "missing_source", Error, "An image or document without a source is left out.";
     IncompleteBase64 = "incomplete_base64", Error, "A data URI that cannot be read is left out.";
     UnsupportedImage = "unsupported_image_source", Lossy, "An image of a type that the other side does not take.";
@@ -75,7 +75,6 @@ reasons! {
     ToolResultImage = "tool_result_image_moved", Info, "Images and files of a tool result are sent in a user message after it.";
     CustomTool = "custom_tool_as_function", Info, "A free-form tool is declared as a function with one text argument.";
     CustomToolFormat = "custom_tool_format_dropped", Lossy, "The grammar of a free-form tool is left out.";
-    StrictDropped = "strict_dropped", Info, "Strict checking of tool arguments is left out.";
     Thinking = "thinking_dropped", Info, "Earlier reasoning is left out.";
     Redacted = "redacted_thinking_dropped", Info, "Encrypted reasoning is left out: only its provider can read it.";
     Signature = "signature_dropped", Info, "A reasoning signature of another model or provider is left out.";
@@ -96,7 +95,6 @@ reasons! {
     Citations = "citations_dropped", Info, "Citations of the answer are left out.";
     AnswerBlock = "answer_block_dropped", Lossy, "A part of the answer of an unknown type is left out.";
     UnknownEvent = "unknown_event", Info, "An event of an unknown type in the stream is left out.";
-    CacheFields = "cache_fields_absent", Info, "Usage does not tell what was written to the cache.";
     ServerTool = "server_tool_result_dropped", Lossy, "Results of a tool that the provider ran are left out.";
     PreviousTurns = "previous_turns_unknown", Error, "An item refers to something that is not known here.";
 }

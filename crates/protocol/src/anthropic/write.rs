@@ -235,7 +235,7 @@ fn write_tool_choice(
     };
     // While a model thinks by budget it may not be forced to call.
     if matches!(thinking, Thinking::Budget(_)) && matches!(kind, "any" | "tool") {
-        losses.add(Reason::ToolChoiceNone, "tool_choice");
+        losses.add(Reason::ToolChoiceRelaxed, "tool_choice");
         kind = "auto";
         name = None;
     }

@@ -418,3 +418,13 @@ fn errors_of_upstreams_are_read_in_every_shape() {
     assert_eq!(read(500, json!({"unrelated": 1})), None);
     assert_eq!(ApiError::from_upstream(500, b"<html>"), None);
 }
+
+#[test]
+fn every_loss_is_documented() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocols.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for reason in Reason::ALL {
+        let row = format!("| `{}` | {} | {} |", reason.code(), reason.severity().name(), reason.described());
+        assert!(page.contains(&row), "docs/protocols.md lacks the row {row}");
+    }
+}
