@@ -1,5 +1,7 @@
 //! Whole answers for clients of Responses.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::echo::Standing;
@@ -89,11 +91,21 @@ pub(super) fn write_message_head(id: &str, status: &str, item: &mut Writer) {
     item.string_field("role", "assistant");
 }
 
+/// Log probabilities as Responses tells them: the bytes of a token are a list there, if only an
+/// empty one. Quotes inside strings are escaped, so a key is what it looks like.
+pub(super) fn response_logprobs(list: &str) -> Cow<'_, str> {
+    if !list.contains("\"bytes\"") {
+        return Cow::Borrowed(list);
+    }
+    let spaced = list.replace("\"bytes\": null", "\"bytes\":[]");
+    Cow::Owned(spaced.replace("\"bytes\":null", "\"bytes\":[]"))
+}
+
 /// The members of a part of text.
 pub(super) fn write_text(text: &str, logprobs: Option<&str>, part: &mut Writer) {
     part.string_field("type", "output_text");
     part.raw_field("annotations", "[]");
-    part.raw_field("logprobs", logprobs.unwrap_or("[]"));
+    part.raw_field("logprobs", &response_logprobs(logprobs.unwrap_or("[]")));
     part.string_field("text", text);
 }
 

@@ -5,7 +5,9 @@
 
 use bytes::Bytes;
 
-use super::answer::{write_call, write_message_head, write_reasoning, write_refusal, write_text};
+use super::answer::{
+    response_logprobs, write_call, write_message_head, write_reasoning, write_refusal, write_text,
+};
 use super::echo::Standing;
 use crate::answer::{AnswerContext, Call, Completeness, Event, StopReason, TokenUsage};
 use crate::conversation::marked_signature;
@@ -259,6 +261,8 @@ impl ResponsesWriter {
             self.open = Some(item);
             item
         });
+        let logprobs = logprobs.map(response_logprobs);
+        let logprobs = logprobs.as_deref();
         let id = self.items[item].id.clone();
         let ItemKind::Message(said) = &mut self.items[item].kind else { return };
         let last_is_other = said.last().is_none_or(|part| part.is_refusal != is_refusal);
