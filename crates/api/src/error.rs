@@ -26,6 +26,12 @@ impl ApiFailure {
     pub fn invalid(message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code: "INVALID_INPUT", message: message.into() }
     }
+
+    /// The router failed.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self { status, code: "INTERNAL_ERROR", message: message.into() }
+    }
 }
 
 impl IntoResponse for ApiFailure {

@@ -62,7 +62,7 @@ impl EvalRequest {
     ///
     /// # Errors
     /// If there is neither text nor a conversation that could be sent.
-    pub fn evaluate(self, router: &Arc<Router>) -> Result<EvalResponse, ApiFailure> {
+    pub async fn evaluate(self, router: &Arc<Router>) -> Result<EvalResponse, ApiFailure> {
         let identity = Identity {
             tenant: None,
             user: self.identity.user.as_deref().map(Into::into),
@@ -70,7 +70,9 @@ impl EvalRequest {
             source: IdentitySource::Operator,
         };
         let request = self.into_chat_request()?;
-        Ok(EvalResponse(Box::new(router.explain(&router.snapshot(), &request, identity))))
+        let snapshot = router.snapshot();
+        let read = Box::pin(snapshot.full_reading(&request).run()).await;
+        Ok(EvalResponse(Box::new(router.explain(&snapshot, &request, identity, &read))))
     }
 
     fn into_chat_request(self) -> Result<ChatRequest, ApiFailure> {

@@ -4,9 +4,13 @@
 //! On loopback they refuse requests whose `Host` or `Origin` is not this machine, so that no web
 //! page can reach them through a browser.
 
+mod classify;
+mod embeddings;
 mod error;
 mod eval;
+mod extract;
 mod guard;
+mod models;
 mod server;
 
 pub use error::ApiFailure;

@@ -4,7 +4,7 @@ use std::{future::Future, io, net::SocketAddr, sync::Arc};
 
 use axum::{
     Json, Router as Routes,
-    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
+    extract::{DefaultBodyLimit, State},
     middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -17,11 +17,11 @@ use vsr_router::Router;
 use vsr_types::Secret;
 
 use crate::{
-    ApiFailure, EvalRequest,
+    ApiFailure, EvalRequest, classify, embeddings,
+    extract::{Body, MAX_BODY_BYTES},
     guard::{self, Guard},
+    models,
 };
-
-const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
 /// The management surfaces, bound and ready to serve.
 pub struct Management {
@@ -67,9 +67,9 @@ pub enum StartError {
 }
 
 #[derive(Clone)]
-struct Shared {
-    router: Arc<Router>,
-    status: Arc<Status>,
+pub(crate) struct Shared {
+    pub(crate) router: Arc<Router>,
+    pub(crate) status: Arc<Status>,
 }
 
 // === impl Management
@@ -195,6 +195,21 @@ fn api_routes(shared: Shared, guard: Guard) -> Routes {
         .route("/ready", get(ready))
         .route("/startup-status", get(ready))
         .route("/api/v1/eval", post(eval))
+        .route("/api/v1/classify/intent", post(classify::intent))
+        .route("/api/v1/classify/pii", post(classify::pii))
+        .route("/api/v1/classify/security", post(classify::security))
+        .route("/api/v1/classify/fact-check", post(classify::fact_check))
+        .route("/api/v1/classify/user-feedback", post(classify::user_feedback))
+        .route("/api/v1/classify/combined", post(classify::combined))
+        .route("/api/v1/classify/batch", post(classify::batch))
+        .route("/api/v1/embeddings", post(embeddings::embeddings))
+        .route("/api/v1/embeddings/models", get(models::models))
+        .route("/api/v1/similarity", post(embeddings::similarity))
+        .route("/api/v1/similarity/batch", post(embeddings::matches))
+        .route("/api/v1/nli", post(embeddings::inference))
+        .route("/info/models", get(models::models))
+        .route("/config/kbs", get(models::knowledge_bases))
+        .route("/config/kbs/{name}", get(models::knowledge_base))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -226,20 +241,9 @@ async fn ready(State(shared): State<Shared>) -> Response {
 
 async fn eval(
     State(shared): State<Shared>,
-    request: Result<Json<EvalRequest>, JsonRejection>,
+    Body(request): Body<EvalRequest>,
 ) -> Result<Response, ApiFailure> {
-    let Json(request) = request.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            ApiFailure {
-                status: StatusCode::PAYLOAD_TOO_LARGE,
-                code: "REQUEST_BODY_TOO_LARGE",
-                message: format!("at most {MAX_BODY_BYTES} bytes are read"),
-            }
-        } else {
-            ApiFailure::invalid(rejection.body_text())
-        }
-    })?;
-    Ok(Json(request.evaluate(&shared.router)?).into_response())
+    Ok(Json(request.evaluate(&shared.router).await?).into_response())
 }
 
 async fn metrics(State(shared): State<Shared>) -> Result<Response, ApiFailure> {

@@ -6,7 +6,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use vsr_config::Document;
-use vsr_router::Snapshot;
+use vsr_reader::Reader;
+use vsr_router::{Snapshot, Surroundings};
 
 pub(crate) use simulator::Simulator;
 
@@ -16,10 +17,14 @@ const POLICY: &str = include_str!("demo/policy.yaml");
 ///
 /// # Errors
 /// If the policy of this build does not compile.
-pub(crate) fn snapshot(small: SocketAddr, large: SocketAddr) -> anyhow::Result<Arc<Snapshot>> {
+pub(crate) fn snapshot(
+    small: SocketAddr,
+    large: SocketAddr,
+    reader: &Reader,
+) -> anyhow::Result<Arc<Snapshot>> {
     let text = POLICY.replace("@SMALL@", &small.to_string()).replace("@LARGE@", &large.to_string());
     let mut document = Document::parse("demo", &text, &|_| None);
-    let snapshot = vsr_router::compile(&mut document, &|_| None);
+    let snapshot = vsr_router::compile(&mut document, &Surroundings { variables: &|_| None, reader });
     let problems = document.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     snapshot.with_context(|| format!("the demonstration policy does not compile: {problems}"))
 }
@@ -28,7 +33,7 @@ pub(crate) fn snapshot(small: SocketAddr, large: SocketAddr) -> anyhow::Result<A
 ///
 /// # Errors
 /// If the policy of this build does not compile.
-pub(crate) fn snapshot_without_models() -> anyhow::Result<Arc<Snapshot>> {
+pub(crate) fn snapshot_without_models(reader: &Reader) -> anyhow::Result<Arc<Snapshot>> {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
-    snapshot(nowhere, nowhere)
+    snapshot(nowhere, nowhere, reader)
 }

@@ -14,14 +14,15 @@ use crate::{
     chat::post_json,
     demo,
     load::{print, printable, require, variable},
+    models,
 };
 
 pub(crate) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let request = request(args)?;
     let explanation = if let Some(config) = &args.config {
-        evaluate_here(require(config)?, request)?
+        evaluate_here(&require(config)?, request)?
     } else if args.demo {
-        evaluate_here(demo::snapshot_without_models()?, request)?
+        evaluate_here(&demo::snapshot_without_models(&models::reader()?)?, request)?
     } else {
         ask(args, &request)?
     };
@@ -68,15 +69,22 @@ fn from_file(file: &Path) -> anyhow::Result<Value> {
     }
 }
 
-fn evaluate_here(snapshot: Arc<Snapshot>, request: Value) -> anyhow::Result<Value> {
+fn evaluate_here(snapshot: &Arc<Snapshot>, request: Value) -> anyhow::Result<Value> {
     let parts = RouterParts {
         clock: Arc::new(SystemClock),
         store: Arc::new(MemoryStore::new(1)),
         metrics: Metrics::default(),
     };
-    let router = Router::new(snapshot, parts);
+    let router = Router::new(Arc::clone(snapshot), parts);
     let request: EvalRequest = serde_json::from_value(request)?;
-    let response = request.evaluate(&router).map_err(|failure| anyhow::anyhow!(failure.message))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .context("cannot start the runtime")?;
+    let response = runtime.block_on(async {
+        snapshot.prepare(None, &|_, _| {}).await?;
+        request.evaluate(&router).await.map_err(|failure| anyhow::anyhow!(failure.message))
+    })?;
     Ok(serde_json::to_value(response)?)
 }
 

@@ -9,7 +9,9 @@ use std::{
 
 use anyhow::Context;
 use vsr_config::Document;
-use vsr_router::Snapshot;
+use vsr_router::{Snapshot, Surroundings};
+
+use crate::models;
 
 /// Looks up an environment variable; values that are not UTF-8 count as unset.
 pub(crate) fn variable(name: &str) -> Option<String> {
@@ -20,7 +22,9 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 pub(crate) fn compile_file(path: &Path) -> anyhow::Result<(Document, Option<Arc<Snapshot>>)> {
     let mut document = Document::read(path, &variable)
         .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-    let snapshot = vsr_router::compile(&mut document, &variable);
+    let reader = models::reader()?;
+    let snapshot =
+        vsr_router::compile(&mut document, &Surroundings { variables: &variable, reader: &reader });
     Ok((document, snapshot))
 }
 

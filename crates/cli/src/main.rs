@@ -8,6 +8,7 @@ mod eval;
 mod load;
 mod logging;
 mod model;
+mod models;
 mod serve;
 mod validate;
 

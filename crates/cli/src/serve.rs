@@ -4,7 +4,8 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -13,13 +14,13 @@ use vsr_config::Config;
 use vsr_gateway::{Gateway, GatewayOptions, Status};
 use vsr_router::{Metrics, Router, RouterParts, Snapshot};
 use vsr_store::{EmbeddedStore, KeyValue, MemoryStore};
-use vsr_types::{Severity, SystemClock};
+use vsr_types::{Clock, Severity, SystemClock};
 
 use crate::{
     args::ServeArgs,
     demo::{self, Simulator},
     load::{compile_file, complain, variable},
-    logging,
+    logging, models,
 };
 
 const DEFAULT_CONFIG: &str = "config.yaml";
@@ -68,6 +69,7 @@ async fn serve(source: Source) -> anyhow::Result<ExitCode> {
     let parts = RouterParts { clock: Arc::new(SystemClock), store, metrics: Metrics::default() };
     let router = Router::new(Arc::clone(&snapshot), parts);
     let status = Arc::new(Status::default());
+    prepare_models(&router, &status)?;
     let management = bind_management(&source, &router, &status).await?;
     let options = GatewayOptions { status: Arc::clone(&status), ..GatewayOptions::default() };
     let gateway = Gateway::bind(&router, options)?;
@@ -128,7 +130,7 @@ async fn prepare(source: &Source) -> anyhow::Result<Option<(Arc<Snapshot>, Arc<d
     let Source::File(file) = source else {
         let small = Simulator::bind("small", Duration::from_millis(20), Duration::from_millis(5)).await?;
         let large = Simulator::bind("large", Duration::from_millis(120), Duration::from_millis(20)).await?;
-        let snapshot = demo::snapshot(small.address()?, large.address()?)?;
+        let snapshot = demo::snapshot(small.address()?, large.address()?, &models::reader()?)?;
         tokio::spawn(small.serve());
         tokio::spawn(large.serve());
         return Ok(Some((snapshot, Arc::new(MemoryStore::new(MEMORY_STORE_ENTRIES)))));
@@ -155,6 +157,38 @@ async fn prepare(source: &Source) -> anyhow::Result<Option<(Arc<Snapshot>, Arc<d
     }
     let store = open_store(file, &snapshot);
     Ok(Some((snapshot, store)))
+}
+
+/// Loads the models that the configuration needs and embeds its examples, on a thread of its own.
+fn prepare_models(router: &Arc<Router>, status: &Arc<Status>) -> anyhow::Result<()> {
+    let snapshot = router.snapshot();
+    if !snapshot.needs_preparation() {
+        return Ok(());
+    }
+    status.load_models(snapshot.reader().facts().into_iter().map(|facts| facts.name).collect());
+    let (router, status) = (Arc::clone(router), Arc::clone(status));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .context("cannot start a runtime for the models")?;
+    let prepare = move || {
+        let started = Instant::now();
+        let progress = |done, total| status.examples_embedded(done, total);
+        let store = Some((&**router.store(), &SystemClock as &dyn Clock));
+        match runtime.block_on(snapshot.prepare(store, &progress)) {
+            Ok(()) => {
+                let seconds = started.elapsed().as_secs_f64();
+                tracing::info!(seconds, "the router's models are ready");
+            }
+            Err(error) => tracing::error!(%error, "rules that need the router's models are unavailable"),
+        }
+        status.models_ready();
+    };
+    thread::Builder::new()
+        .name("models".into())
+        .spawn(prepare)
+        .context("cannot start a thread for the models")?;
+    Ok(())
 }
 
 /// The embedded store in the state directory, which is relative to the configuration file. Without

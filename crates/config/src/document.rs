@@ -4,7 +4,7 @@ use std::{
     fmt,
     fs::File,
     io::{self, Read},
-    path::Path as FilePath,
+    path::{Path as FilePath, PathBuf},
 };
 
 use vsr_types::{Diagnostic, Diagnostics, Path, Segment, Severity};
@@ -29,6 +29,8 @@ const START: Span = Span { line: 1, column: 1 };
 /// A configuration text that was read, and what was found wrong in it.
 pub struct Document {
     name: String,
+    /// Where the file lies, for paths relative to it.
+    directory: PathBuf,
     /// As written.
     written: Option<Node>,
     /// With inherited keys filled in: what the typed form was read from.
@@ -71,7 +73,16 @@ impl Document {
         let name = path.display().to_string();
         let mut bytes = Vec::new();
         File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-        Ok(Self::parse_bytes(&name, &bytes, variables))
+        let mut document = Self::parse_bytes(&name, &bytes, variables);
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            document.directory = directory.to_owned();
+        }
+        Ok(document)
+    }
+
+    /// Where the file lies; the working directory for a text that is none.
+    pub fn directory(&self) -> &FilePath {
+        &self.directory
     }
 
     /// Reads text that may not be UTF-8.
@@ -158,7 +169,14 @@ impl Document {
     }
 
     fn empty(name: &str) -> Self {
-        Self { name: name.to_owned(), written: None, root: None, config: None, problems: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            directory: PathBuf::from("."),
+            written: None,
+            root: None,
+            config: None,
+            problems: Vec::new(),
+        }
     }
 
     /// Reads the text's tree, or reports why not.

@@ -18,9 +18,9 @@ pub enum Pooling {
     Cls,
 }
 
-/// What a sequence head reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// What a sequence head reads; written as in `pooled` or `layers:3,6,9`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum HeadInput {
     /// The pooled vector as it is.
     #[default]
@@ -31,6 +31,8 @@ pub enum HeadInput {
     Cls,
     /// The mean of all hidden states.
     Mean,
+    /// The means of the hidden states behind these layers, counted from 1 and ascending, one behind the other.
+    Layers(Vec<usize>),
 }
 
 /// How logits become probabilities.
@@ -124,6 +126,45 @@ fn default_temperature() -> f32 {
     1.0
 }
 
+impl TryFrom<String> for HeadInput {
+    type Error = String;
+
+    fn try_from(written: String) -> Result<Self, String> {
+        let layers = match written.as_str() {
+            "pooled" => return Ok(Self::Pooled),
+            "embedding" => return Ok(Self::Embedding),
+            "cls" => return Ok(Self::Cls),
+            "mean" => return Ok(Self::Mean),
+            other => other.strip_prefix("layers:"),
+        };
+        let layers: Option<Vec<usize>> =
+            layers.and_then(|list| list.split(',').map(|layer| layer.trim().parse().ok()).collect());
+        layers
+            .filter(|layers| layers[0] > 0 && layers.windows(2).all(|pair| pair[0] < pair[1]))
+            .map(Self::Layers)
+            .ok_or_else(|| {
+                format!(
+                    "{written:?} is not pooled, embedding, cls, mean or ascending layers as in layers:3,6"
+                )
+            })
+    }
+}
+
+impl From<HeadInput> for String {
+    fn from(input: HeadInput) -> Self {
+        match input {
+            HeadInput::Pooled => "pooled".to_owned(),
+            HeadInput::Embedding => "embedding".to_owned(),
+            HeadInput::Cls => "cls".to_owned(),
+            HeadInput::Mean => "mean".to_owned(),
+            HeadInput::Layers(layers) => {
+                let layers: Vec<String> = layers.iter().map(ToString::to_string).collect();
+                format!("layers:{}", layers.join(","))
+            }
+        }
+    }
+}
+
 /// A sequence head, ready to be applied.
 #[derive(Debug)]
 pub struct SequenceHead {
@@ -136,11 +177,16 @@ pub struct SequenceHead {
 impl SequenceHead {
     pub(crate) fn load(spec: &SequenceHeadSpec, package: &Package) -> Result<Self, Error> {
         let what = format!("head {:?}", spec.name);
-        let network = Network::load(&what, &spec.layers, &spec.labels, package)?;
+        let width = package.architecture().hidden;
+        let inputs = match &spec.input {
+            HeadInput::Layers(layers) => layers.len() * width,
+            _ => width,
+        };
+        let network = Network::load((&what, inputs), &spec.layers, &spec.labels, package)?;
         Ok(Self {
             name: spec.name.as_str().into(),
             labels: spec.labels.clone(),
-            input: spec.input,
+            input: spec.input.clone(),
             network: network.with_output(&what, spec.activation, spec.temperature)?,
         })
     }
@@ -155,11 +201,19 @@ impl SequenceHead {
         &self.labels
     }
 
-    pub(crate) fn input(&self) -> HeadInput {
-        self.input
+    /// The layers it reads, if it reads layers.
+    pub(crate) fn taps(&self) -> &[usize] {
+        match &self.input {
+            HeadInput::Layers(layers) => layers,
+            _ => &[],
+        }
     }
 
-    /// The probabilities of its labels for a vector of the model's width.
+    pub(crate) fn input(&self) -> &HeadInput {
+        &self.input
+    }
+
+    /// The probabilities of its labels for a vector as wide as its input.
     pub fn apply(&self, vector: &[f32]) -> Vec<f32> {
         let mut work = [vector.to_vec(), Vec::new()];
         self.network.apply(&mut work);
@@ -177,7 +231,8 @@ pub struct TokenHead {
 impl TokenHead {
     pub(crate) fn load(spec: &TokenHeadSpec, package: &Package) -> Result<Self, Error> {
         let what = "the token head";
-        let network = Network::load(what, &spec.layers, &spec.labels, package)?;
+        let width = package.architecture().hidden;
+        let network = Network::load((what, width), &spec.layers, &spec.labels, package)?;
         let network = network.with_output(what, spec.activation, spec.temperature)?;
         Ok(Self { labels: spec.labels.clone(), network })
     }
@@ -214,13 +269,13 @@ struct Network {
 
 impl Network {
     fn load(
-        what: &str,
+        (what, inputs): (&str, usize),
         specs: &[HeadLayerSpec],
         labels: &[String],
         package: &Package,
     ) -> Result<Self, Error> {
         let wrong = |why: String| Error::format(what, why);
-        let mut width = package.architecture().hidden;
+        let mut width = inputs;
         let mut layers = Vec::with_capacity(specs.len());
         for spec in specs {
             let tensor = |name: &str| {

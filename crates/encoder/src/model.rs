@@ -1,5 +1,7 @@
 //! A model: tokenizer, engine and heads; one pass over a text gives all it has.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ pub struct Model {
     tokenizer: TextTokenizer,
     pooling: Pooling,
     heads: Vec<SequenceHead>,
+    /// The layers that heads read, ascending.
+    taps: Vec<usize>,
     token_head: Option<TokenHead>,
     fingerprint: Fingerprint,
     identity: Fingerprint,
@@ -37,10 +41,19 @@ pub struct HeadProbabilities {
     pub values: Box<[f32]>,
 }
 
+/// How much of a model is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// All of it.
+    Whole,
+    /// What its heads need.
+    Heads,
+}
+
 /// What one pass over a text gave.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
-    /// The pooled vector with length 1.
+    /// The pooled vector with length 1; empty if the pass did not go so far.
     pub embedding: Arc<[f32]>,
     /// The pooled vector's length before.
     pub norm: f32,
@@ -111,11 +124,18 @@ impl Model {
         }
         let max_tokens = engine.max_tokens().min(package.max_tokens());
         let heads = package.sequence_heads().iter().map(|spec| SequenceHead::load(spec, package));
+        let heads: Vec<SequenceHead> = heads.collect::<Result<_, _>>()?;
+        let taps: BTreeSet<usize> = heads.iter().flat_map(SequenceHead::taps).copied().collect();
+        if let Some(layer) = taps.iter().find(|layer| **layer > engine.layers()) {
+            let why = format!("a head reads layer {layer}, and there are {}", engine.layers());
+            return Err(Error::format("the heads", why));
+        }
         Ok(Self {
             tokenizer: TextTokenizer::load(package, max_tokens)?,
             engine,
             pooling: package.pooling(),
-            heads: heads.collect::<Result<_, _>>()?,
+            heads,
+            taps: taps.into_iter().collect(),
             token_head: package.token_head().map(|spec| TokenHead::load(spec, package)).transpose()?,
             fingerprint: package.fingerprint(),
             identity: package.identity(),
@@ -172,7 +192,30 @@ impl Model {
     /// # Errors
     /// If the text cannot be tokenised or the engine fails.
     pub fn encode(&self, text: &str, scratch: &mut Scratch) -> Result<Encoded, Error> {
-        self.run(&self.tokenizer.encode(text)?, scratch)
+        self.run(&self.tokenizer.encode(text)?, Depth::Whole, scratch)
+    }
+
+    /// As [`Self::encode`], but no deeper than heads read: where they read early layers alone, the embedding is empty and
+    /// there are no token labels.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn classify(&self, text: &str, scratch: &mut Scratch) -> Result<Encoded, Error> {
+        self.run(&self.tokenizer.encode(text)?, Depth::Heads, scratch)
+    }
+
+    /// Whether [`Self::classify`] takes less than [`Self::encode`].
+    pub fn classifies_early(&self) -> bool {
+        self.depth(Depth::Heads) < self.engine.layers()
+    }
+
+    /// How many layers are computed.
+    fn depth(&self, depth: Depth) -> usize {
+        let read_early = self.heads.iter().all(|head| matches!(head.input(), HeadInput::Layers(_)));
+        match (depth, self.taps.last()) {
+            (Depth::Heads, Some(last)) if read_early && self.token_head.is_none() => *last,
+            _ => self.engine.layers(),
+        }
     }
 
     /// One pass over two texts, such as a premise and a hypothesis; token ranges are those of either text.
@@ -180,34 +223,38 @@ impl Model {
     /// # Errors
     /// As for [`Self::encode`].
     pub fn encode_pair(&self, first: &str, second: &str, scratch: &mut Scratch) -> Result<Encoded, Error> {
-        self.run(&self.tokenizer.encode_pair(first, second)?, scratch)
+        self.run(&self.tokenizer.encode_pair(first, second)?, Depth::Whole, scratch)
     }
 
-    fn run(&self, tokens: &Tokens, scratch: &mut Scratch) -> Result<Encoded, Error> {
-        self.engine.run(Input { ids: &tokens.ids, types: &tokens.types }, scratch)?;
+    fn run(&self, tokens: &Tokens, depth: Depth, scratch: &mut Scratch) -> Result<Encoded, Error> {
+        let depth = self.depth(depth);
+        let input = Input { ids: &tokens.ids, types: &tokens.types, taps: &self.taps, depth };
+        self.engine.run(input, scratch)?;
         let width = self.engine.hidden_size();
         let hidden = &scratch.hidden[..];
         let first =
             hidden.get(..width).ok_or_else(|| Error::Failed("the engine gave no hidden states".into()))?;
-        let mean = mean(hidden, width);
+        let mean: Vec<f32> = mean_row(hidden, width).collect();
         let pooled = match self.pooling {
             Pooling::Mean => &mean,
             Pooling::Cls => first,
         };
         let norm = pooled.iter().map(|x| x * x).sum::<f32>().sqrt();
         let inverse = 1.0 / norm.max(1e-12);
-        let embedding: Arc<[f32]> = pooled.iter().map(|x| x * inverse).collect();
+        let is_whole = depth >= self.engine.layers();
+        let embedding: Arc<[f32]> = pooled.iter().map(|x| x * inverse).filter(|_| is_whole).collect();
         let heads = self.heads.iter().map(|head| {
             let vector = match head.input() {
-                HeadInput::Pooled => pooled,
-                HeadInput::Embedding => &embedding,
-                HeadInput::Cls => first,
-                HeadInput::Mean => &mean,
+                HeadInput::Pooled => Cow::Borrowed(pooled),
+                HeadInput::Embedding => Cow::Borrowed(&embedding[..]),
+                HeadInput::Cls => Cow::Borrowed(first),
+                HeadInput::Mean => Cow::Borrowed(&mean[..]),
+                HeadInput::Layers(layers) => Cow::Owned(self.tapped(layers, &scratch.taps)),
             };
-            HeadProbabilities { head: Arc::clone(head.name()), values: head.apply(vector).into() }
+            HeadProbabilities { head: Arc::clone(head.name()), values: head.apply(&vector).into() }
         });
         Ok(Encoded {
-            norm,
+            norm: if is_whole { norm } else { 0.0 },
             heads: heads.collect(),
             tokens: self.token_head.as_ref().map(|head| tag(head, hidden, width, &tokens.ranges)),
             embedding,
@@ -215,10 +262,16 @@ impl Model {
             covered: tokens.covered,
         })
     }
+
+    /// The means of these layers, one behind the other, out of those of all tapped ones.
+    fn tapped(&self, layers: &[usize], taps: &[f32]) -> Vec<f32> {
+        let rows = self.taps.iter().zip(taps.chunks_exact(self.engine.hidden_size()));
+        rows.filter(|(layer, _)| layers.contains(layer)).flat_map(|(_, row)| row).copied().collect()
+    }
 }
 
 /// The mean of all rows.
-fn mean(hidden: &[f32], width: usize) -> Vec<f32> {
+pub(crate) fn mean_row(hidden: &[f32], width: usize) -> impl Iterator<Item = f32> {
     let mut sum = vec![0.0_f32; width];
     for row in hidden.chunks_exact(width) {
         for (s, x) in sum.iter_mut().zip(row) {
@@ -226,8 +279,7 @@ fn mean(hidden: &[f32], width: usize) -> Vec<f32> {
         }
     }
     let count = (hidden.len() / width).max(1) as f32;
-    sum.iter_mut().for_each(|s| *s /= count);
-    sum
+    sum.into_iter().map(move |s| s / count)
 }
 
 /// Labels of every token that lies in the text.

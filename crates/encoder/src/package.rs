@@ -156,11 +156,13 @@ impl Package {
         &self.header.metadata
     }
 
-    pub(crate) fn sequence_heads(&self) -> &[SequenceHeadSpec] {
+    /// Its sequence heads, as they were described when it was packed.
+    pub fn sequence_heads(&self) -> &[SequenceHeadSpec] {
         &self.header.sequence
     }
 
-    pub(crate) fn token_head(&self) -> Option<&TokenHeadSpec> {
+    /// Its token head, likewise.
+    pub fn token_head(&self) -> Option<&TokenHeadSpec> {
         self.header.token.as_ref()
     }
 

@@ -12,7 +12,7 @@ use crate::cache::{Cache, Key};
 use crate::engine::Scratch;
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
-use crate::model::{Encoded, Model};
+use crate::model::{Depth, Encoded, Model};
 use crate::ticket::{Flight, Ticket};
 
 /// What a worker may keep of its memory between texts.
@@ -99,6 +99,7 @@ struct Job {
     key: Key,
     model: Arc<Model>,
     text: Text,
+    depth: Depth,
 }
 
 #[derive(Debug)]
@@ -169,7 +170,15 @@ impl EncoderPool {
     /// Asks for an encoding by `deadline`. Never blocks: a result that is known is given at once, a text that is already
     /// being encoded is joined, and a full queue refuses.
     pub fn submit(&self, model: &Arc<Model>, text: impl Into<Text>, deadline: Instant) -> Ticket {
-        self.shared.submit(model, text.into(), deadline)
+        self.shared.submit(model, text.into(), Depth::Whole, deadline)
+    }
+
+    /// As [`Self::submit`] for [`Model::classify`]: an encoding without an embedding will do.
+    pub fn submit_heads(&self, model: &Arc<Model>, text: impl Into<Text>, deadline: Instant) -> Ticket {
+        let text = text.into();
+        let is_early = model.classifies_early() && matches!(text, Text::Single(_));
+        let depth = if is_early { Depth::Heads } else { Depth::Whole };
+        self.shared.submit(model, text, depth, deadline)
     }
 
     /// As [`Self::submit`], and waits on this thread.
@@ -231,18 +240,22 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn submit(self: &Arc<Self>, model: &Arc<Model>, text: Text, deadline: Instant) -> Ticket {
-        let key = key(model, &text);
+    fn submit(self: &Arc<Self>, model: &Arc<Model>, text: Text, depth: Depth, deadline: Instant) -> Ticket {
+        let whole = key(model, &text, Depth::Whole);
+        let key = if depth == Depth::Whole { whole } else { key(model, &text, depth) };
         let mut queue = self.lock();
-        if let Some(found) = queue.cache.get(&key) {
-            self.totals.cache_hits.fetch_add(1, Ordering::Relaxed);
-            return Ticket::ready(Ok(found));
-        }
-        if let Some(waiting) = queue.flights.get_mut(&key) {
-            waiting.waiters += 1;
-            waiting.deadline = waiting.deadline.max(deadline);
-            self.totals.joined.fetch_add(1, Ordering::Relaxed);
-            return Ticket::waiting(Arc::clone(&waiting.flight), key, deadline, Arc::clone(self));
+        // A whole encoding serves whoever wants less.
+        for key in [whole, key] {
+            if let Some(found) = queue.cache.get(&key) {
+                self.totals.cache_hits.fetch_add(1, Ordering::Relaxed);
+                return Ticket::ready(Ok(found));
+            }
+            if let Some(waiting) = queue.flights.get_mut(&key) {
+                waiting.waiters += 1;
+                waiting.deadline = waiting.deadline.max(deadline);
+                self.totals.joined.fetch_add(1, Ordering::Relaxed);
+                return Ticket::waiting(Arc::clone(&waiting.flight), key, deadline, Arc::clone(self));
+            }
         }
         if queue.closed || queue.jobs.len() >= self.limit {
             self.totals.overloaded.fetch_add(1, Ordering::Relaxed);
@@ -251,7 +264,7 @@ impl Shared {
         let flight = Arc::new(Flight::default());
         let waiting = Waiting { flight: Arc::clone(&flight), waiters: 1, deadline, started: false };
         queue.flights.insert(key, waiting);
-        queue.jobs.push_back(Job { key, model: Arc::clone(model), text });
+        queue.jobs.push_back(Job { key, model: Arc::clone(model), text, depth });
         drop(queue);
         self.arrived.notify_one();
         Ticket::waiting(flight, key, deadline, Arc::clone(self))
@@ -276,6 +289,7 @@ impl Shared {
             let begun = Instant::now();
             // A panic leaves the scratch in a state that the next job does not look at: it is replaced.
             let caught = catch_unwind(AssertUnwindSafe(|| match &job.text {
+                Text::Single(text) if job.depth == Depth::Heads => job.model.classify(text, &mut scratch),
                 Text::Single(text) => job.model.encode(text, &mut scratch),
                 Text::Pair(first, second) => job.model.encode_pair(first, second, &mut scratch),
             }));
@@ -343,11 +357,17 @@ impl Shared {
     }
 }
 
-fn key(model: &Model, text: &Text) -> Key {
+fn key(model: &Model, text: &Text, depth: Depth) -> Key {
     let identity = model.identity();
+    let depth: &[u8] = match depth {
+        Depth::Whole => b"whole",
+        Depth::Heads => b"heads",
+    };
     match text {
-        Text::Single(text) => Fingerprint::of([&identity.0[..], text.as_bytes()]),
-        Text::Pair(first, second) => Fingerprint::of([&identity.0[..], first.as_bytes(), second.as_bytes()]),
+        Text::Single(text) => Fingerprint::of([&identity.0[..], depth, text.as_bytes()]),
+        Text::Pair(first, second) => {
+            Fingerprint::of([&identity.0[..], depth, first.as_bytes(), second.as_bytes()])
+        }
     }
 }
 

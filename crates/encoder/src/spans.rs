@@ -65,47 +65,84 @@ impl TokenLabels {
         ranges.zip(self.probabilities.chunks_exact(self.labels.max(1)))
     }
 
-    /// Spans of tokens whose most likely type has at least the probability `minimum`.
-    ///
-    /// A type's probability is the sum of its labels'. Neighbouring tokens of one type are one span, unless the later one
-    /// begins a new word and its `B-` label is likelier than its others.
-    pub fn spans(&self, labels: &[String], minimum: f32) -> Vec<Span> {
+    /// The spans of `text`, which the labels are of. A word's probabilities are the mean of its tokens'; a type's are those
+    /// of its labels added; a word has its likeliest type if that is likelier than `O`. Neighbouring words of one type
+    /// are one span unless the later one begins anew: its `B-` label is likelier than its others.
+    pub fn spans(&self, text: &str, labels: &[String]) -> Vec<Span> {
         let (types, of_label) = span_types(labels);
-        let mut spans: Vec<Span> = Vec::new();
-        let mut counts: Vec<usize> = Vec::new();
+        let mut spans: Vec<(Span, usize)> = Vec::new();
         let mut open = false;
-        for (range, probabilities) in self.iter() {
-            let mut sums = vec![0.0_f32; types.len()];
-            let mut begins = vec![0.0_f32; types.len()];
-            for ((label, kind), p) in labels.iter().zip(&of_label).zip(probabilities) {
-                if let Some(kind) = *kind {
-                    sums[kind] += p;
-                    begins[kind] += if label.starts_with("B-") { *p } else { 0.0 };
-                }
-            }
-            let best =
-                sums.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).filter(|(_, p)| **p >= minimum);
-            let Some((kind, &score)) = best else {
+        for word in self.words(text) {
+            let Some((kind, score, begins)) = self.judge(word.clone(), labels, &of_label, types.len()) else {
                 open = false;
                 continue;
             };
-            let starts_anew = |last: &Span| range.start > last.range.end && begins[kind] * 2.0 > score;
-            match (spans.last_mut(), counts.last_mut()) {
-                (Some(last), Some(count)) if open && last.kind == kind && !starts_anew(last) => {
-                    last.range.end = last.range.end.max(range.end);
+            let range = self.ranges[word.start].start as usize..self.ranges[word.end - 1].end as usize;
+            match spans.last_mut().filter(|(last, _)| {
+                let gap = text.get(last.range.end..range.start);
+                let touches = range.start == last.range.end;
+                let is_near =
+                    gap.is_some_and(|gap| gap.chars().all(|c| matches!(c, ' ' | ',' | '.' | '\n' | '-')));
+                open && last.kind == kind && is_near && (touches || !begins)
+            }) {
+                Some((last, words)) => {
+                    last.range.end = range.end;
                     last.score += score;
-                    *count += 1;
+                    *words += 1;
                 }
-                _ => {
-                    spans.push(Span { kind, range, score });
-                    counts.push(1);
-                }
+                None => spans.push((Span { kind, range, score }, 1)),
             }
             open = true;
         }
-        for (span, count) in spans.iter_mut().zip(counts) {
-            span.score /= count as f32;
+        spans.into_iter().map(|(span, words)| Span { score: span.score / words as f32, ..span }).collect()
+    }
+
+    /// The tokens of each word: tokens without a gap that are all letters and digits, or one other token.
+    fn words(&self, text: &str) -> Vec<Range<usize>> {
+        let edge = |token: usize, last: bool| {
+            let range = self.ranges[token].start as usize..self.ranges[token].end as usize;
+            let mut characters = text.get(range).unwrap_or_default().chars();
+            let edge = if last { characters.next_back() } else { characters.next() };
+            edge.is_some_and(char::is_alphanumeric)
+        };
+        let mut words: Vec<Range<usize>> = Vec::new();
+        for token in 0..self.ranges.len() {
+            let goes_on = token > 0
+                && self.ranges[token - 1].end == self.ranges[token].start
+                && edge(token - 1, true)
+                && edge(token, false);
+            match words.last_mut().filter(|_| goes_on) {
+                Some(word) => word.end = token + 1,
+                None => words.push(token..token + 1),
+            }
         }
-        spans
+        words
+    }
+
+    /// A word's type, its probability, and whether the word begins a span; none if `O` is likelier.
+    fn judge(
+        &self,
+        word: Range<usize>,
+        labels: &[String],
+        of_label: &[Option<usize>],
+        types: usize,
+    ) -> Option<(usize, f32, bool)> {
+        let (mut sums, mut begins) = (vec![0.0_f32; types], vec![0.0_f32; types]);
+        let mut outside = 0.0;
+        let rows = self.probabilities.chunks_exact(self.labels.max(1));
+        let count = word.len() as f32;
+        for row in rows.skip(word.start).take(word.len()) {
+            for ((label, kind), p) in labels.iter().zip(of_label).zip(row) {
+                match *kind {
+                    Some(kind) => {
+                        sums[kind] += p / count;
+                        begins[kind] += if label.starts_with("B-") { p / count } else { 0.0 };
+                    }
+                    None => outside += p / count,
+                }
+            }
+        }
+        let (kind, &score) = sums.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
+        (score > outside).then_some((kind, score, begins[kind] * 2.0 > score))
     }
 }

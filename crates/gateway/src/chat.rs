@@ -1,13 +1,16 @@
 //! `POST /v1/chat/completions`: read, route, and do what the router says.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use vsr_config::RoutingHeaders;
 use vsr_protocol::{ChatRequest, RequestLimits};
-use vsr_router::{RouteInput, Routed, Router, Shortcut};
+use vsr_router::{Reading, RouteInput, Routed, Router, Shortcut, Snapshot};
 use vsr_types::{Identity, RequestId};
 
 use crate::{
@@ -28,6 +31,15 @@ struct Question {
     identity: Identity,
     request_id: RequestId,
     received: Instant,
+}
+
+/// A request on its way to a route.
+struct Opened {
+    snapshot: Arc<Snapshot>,
+    request: ChatRequest,
+    parse: Duration,
+    /// What the router's own models must read first.
+    reading: Option<Reading>,
 }
 
 /// Answers one chat request.
@@ -82,31 +94,52 @@ async fn read(call: &Call<'_>, headers: &HeaderMap, body: &mut Incoming) -> Resu
 }
 
 async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Routed, Refusal> {
-    let router = call.router();
-    if body.len() <= MAX_INLINE_BYTES {
-        return read_and_route(router, body, question);
-    }
-    let router = Arc::clone(router);
-    let routed = tokio::task::spawn_blocking(move || read_and_route(&router, body, question)).await;
-    // Fails only where the runtime is going away, and this connection with it.
-    routed.unwrap_or_else(|_| Err(Refusal::new("shutdown", 503, "the router is shutting down")))
+    let is_large = body.len() > MAX_INLINE_BYTES;
+    let (router, id) = (Arc::clone(call.router()), question.request_id.clone());
+    let mut opened = step(is_large, id.clone(), move || open(&router, body)).await?;
+    let read = match opened.reading.take() {
+        // A panic in it reaches the call's own guard.
+        Some(reading) => Some(Box::pin(reading.run()).await),
+        None => None,
+    };
+    let router = Arc::clone(call.router());
+    step(is_large, id, move || {
+        let Question { identity, request_id, received } = question;
+        let Opened { snapshot, request, parse, .. } = opened;
+        let input = RouteInput { request: &request, identity, request_id, received, parse, read };
+        Ok(router.route(&snapshot, input))
+    })
+    .await
 }
 
-fn read_and_route(router: &Arc<Router>, body: Bytes, question: Question) -> Result<Routed, Refusal> {
-    let Question { identity, request_id, received } = question;
-    let id = request_id.clone();
-    let routed = guard::contain_step(|| {
-        let started = Instant::now();
-        let request = ChatRequest::parse(body, &RequestLimits::default())?;
-        let parse = started.elapsed();
-        let input = RouteInput { request: &request, identity, request_id, received, parse };
-        Ok(router.route(&router.snapshot(), input))
-    });
-    routed.unwrap_or_else(|_panic| {
-        // What it panicked with may hold text of the request.
-        tracing::error!(request_id = %id, "the router panicked while it routed a request; others are not affected");
-        Err(Refusal::internal())
-    })
+fn open(router: &Router, body: Bytes) -> Result<Opened, Refusal> {
+    let started = Instant::now();
+    let request = ChatRequest::parse(body, &RequestLimits::default())?;
+    let parse = started.elapsed();
+    let snapshot = router.snapshot();
+    let reading = snapshot.reading(&request);
+    Ok(Opened { snapshot, request, parse, reading })
+}
+
+/// Takes a step for a request, for a large one on a thread of its own. A panic in it is this request's alone.
+async fn step<T: Send + 'static>(
+    is_large: bool,
+    id: RequestId,
+    step: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let contained = move || {
+        guard::contain_step(step).unwrap_or_else(|_panic| {
+            // What it panicked with may hold text of the request.
+            tracing::error!(request_id = %id, "the router panicked while it routed a request; others are not affected");
+            Err(Refusal::internal())
+        })
+    };
+    if !is_large {
+        return contained();
+    }
+    // Fails only where the runtime is going away, and this connection with it.
+    let stepped = tokio::task::spawn_blocking(contained).await;
+    stepped.unwrap_or_else(|_| Err(Refusal::new("shutdown", 503, "the router is shutting down")))
 }
 
 fn shortcut_answer(call: &Call<'_>, shortcut: Shortcut) -> Answer {

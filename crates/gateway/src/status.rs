@@ -1,13 +1,16 @@
 //! How far the process is: starting, ready, draining; and the bodies that tell it.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU8, Ordering},
+};
 
 use serde_json::{Value, json};
 
 /// The phase of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Not serving yet.
+    /// Not serving yet, or not with all that the configuration needs.
     Starting,
     /// Serving.
     Ready,
@@ -17,23 +20,53 @@ pub enum Phase {
 
 /// The phase, shared by everything that reports it.
 #[derive(Debug, Default)]
-pub struct Status(AtomicU8);
+pub struct Status {
+    phase: AtomicU8,
+    models: Mutex<Models>,
+}
+
+/// The router's own models.
+#[derive(Debug, Clone, Default)]
+struct Models {
+    /// Those that the configuration needs.
+    names: Vec<String>,
+    /// Whether they are being loaded, and how many of how many examples are embedded.
+    loading: Option<(usize, usize)>,
+}
 
 // === impl Status ===
 
 impl Status {
     /// Moves on to `phase`.
     pub fn set(&self, phase: Phase) {
-        self.0.store(phase as u8, Ordering::Release);
+        self.phase.store(phase as u8, Ordering::Release);
     }
 
     /// The phase now.
     pub fn phase(&self) -> Phase {
-        match self.0.load(Ordering::Acquire) {
+        match self.phase.load(Ordering::Acquire) {
             0 => Phase::Starting,
+            1 if self.models().loading.is_some() => Phase::Starting,
             1 => Phase::Ready,
             _ => Phase::Draining,
         }
+    }
+
+    /// The router's own models are being loaded; it is not ready before [`Self::models_ready`].
+    pub fn load_models(&self, names: Vec<String>) {
+        *self.models() = Models { names, loading: Some((0, 0)) };
+    }
+
+    /// So many of so many examples are embedded.
+    pub fn examples_embedded(&self, done: usize, total: usize) {
+        if let Some(loading) = &mut self.models().loading {
+            *loading = (done, total);
+        }
+    }
+
+    /// The models are loaded.
+    pub fn models_ready(&self) {
+        self.models().loading = None;
     }
 
     /// The body of `/health`.
@@ -41,14 +74,21 @@ impl Status {
         json!({ "status": "healthy", "service": "vllm-sr" })
     }
 
-    /// The body of `/ready` and `/startup-status`. No models are downloaded, so the model counts are zero.
+    /// The body of `/ready` and `/startup-status`. Nothing is downloaded.
     pub fn to_json(&self) -> Value {
         let phase = self.phase();
-        let (word, message) = match phase {
-            Phase::Starting => ("starting", "the router is starting"),
-            Phase::Ready => ("ready", "the router is serving"),
-            Phase::Draining => ("draining", "the router is finishing its last requests"),
+        let models = self.models().clone();
+        let (word, message) = match (phase, models.loading) {
+            (Phase::Starting, Some((done, total))) if total > 0 => {
+                ("starting", format!("the router is embedding examples: {done} of {total}"))
+            }
+            (Phase::Starting, Some(_)) => ("starting", "the router is loading its models".to_owned()),
+            (Phase::Starting, None) => ("starting", "the router is starting".to_owned()),
+            (Phase::Ready, _) => ("ready", "the router is serving".to_owned()),
+            (Phase::Draining, _) => ("draining", "the router is finishing its last requests".to_owned()),
         };
+        let total = models.names.len();
+        let pending = if models.loading.is_some() { models.names } else { Vec::new() };
         json!({
             "status": word,
             "service": "vllm-sr",
@@ -56,9 +96,13 @@ impl Status {
             "phase": word,
             "message": message,
             "downloading_model": "",
-            "pending_models": [],
-            "ready_models": 0,
-            "total_models": 0,
+            "ready_models": total - pending.len(),
+            "total_models": total,
+            "pending_models": pending,
         })
+    }
+
+    fn models(&self) -> MutexGuard<'_, Models> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,7 +15,7 @@ use vsr_types::{
 };
 
 use crate::{
-    Backend, Exchange, Explanation, Model, Router, Snapshot, fast_response::FastResponse, reasoning,
+    Backend, Exchange, Explanation, Model, Read, Router, Snapshot, fast_response::FastResponse, reasoning,
 };
 
 /// What the edge knows about a request.
@@ -30,6 +30,8 @@ pub struct RouteInput<'r> {
     pub received: Instant,
     /// How long its body took to parse.
     pub parse: Duration,
+    /// What [`Snapshot::reading`] asked for; rules that need it are unavailable without.
+    pub read: Option<Read>,
 }
 
 /// What to do with a request.
@@ -108,7 +110,7 @@ impl Router {
             self.blank_trace(snapshot, evidence, request.model(), input.identity, input.request_id);
         trace.outcome.streamed = request.stream();
         trace.stages.add(Stage::Parse, input.parse);
-        let arrival = self.decide(snapshot, &view, &mut trace, snapshot.families());
+        let arrival = self.decide(snapshot, (&view, input.read.as_ref()), &mut trace, snapshot.families());
         self.metrics().record_routing(snapshot, &trace, input.received.elapsed());
         let mut exchange = Exchange::new(Arc::clone(self), Arc::clone(snapshot), trace, input.received);
         match arrival {
@@ -137,12 +139,14 @@ impl Router {
     }
 
     /// Routes a request without sending it anywhere, and says why it would go where it would go.
-    /// Every signal family is evaluated, whether a decision can see it or not.
+    /// Every signal family is evaluated, whether a decision can see it or not; `read` is what
+    /// [`Snapshot::full_reading`] gave.
     pub fn explain(
         &self,
         snapshot: &Arc<Snapshot>,
         request: &ChatRequest,
         identity: Identity,
+        read: &Read,
     ) -> Explanation {
         let view = request.view();
         let evidence = Evidence::new(snapshot.atoms());
@@ -151,7 +155,7 @@ impl Router {
         // Roles are asked for only where a decision can see them: without a user they refuse.
         let needs_roles = snapshot.families().contains(SignalFamily::Authz) || trace.identity.user.is_some();
         let families = if needs_roles { FamilySet::ALL } else { FamilySet::ALL.without(SignalFamily::Authz) };
-        let refusal = match self.decide(snapshot, &view, &mut trace, families) {
+        let refusal = match self.decide(snapshot, (&view, Some(read)), &mut trace, families) {
             Ok(Arrival::Model { choice, .. }) => {
                 trace.choice = Some(choice);
                 None
@@ -196,10 +200,11 @@ impl Router {
     fn decide<'s>(
         &self,
         snapshot: &'s Snapshot,
-        view: &RequestView<'_>,
+        (view, read): (&RequestView<'_>, Option<&Read>),
         trace: &mut RouteTrace,
         families: FamilySet,
     ) -> Result<Arrival<'s>, Stop> {
+        trace.stages.add(Stage::Reading, read.map_or(Duration::ZERO, |read| read.took));
         let pinned = if trace.routed { None } else { Some(pinned_model(snapshot, &trace.requested_model)?) };
         let started = Instant::now();
         trace.context_bytes = calibration_bytes(view);
@@ -208,7 +213,7 @@ impl Router {
             identity: &trace.identity,
             tokens: self.calibration(),
             authz_fail_open: snapshot.config().global.services.authz.fail_open,
-            readings: None,
+            readings: read.map(|read| &read.texts),
         };
         let summary = snapshot.signals().evaluate(&input, families, &mut trace.evidence);
         let signalled = Instant::now();

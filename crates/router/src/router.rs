@@ -58,6 +58,11 @@ impl Router {
         self.snapshot.load_full()
     }
 
+    /// Where learned state is kept.
+    pub fn store(&self) -> &Arc<dyn KeyValue> {
+        &self.store
+    }
+
     /// Counters and histograms.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics

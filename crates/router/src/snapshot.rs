@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use vsr_config::{Config, Document, Expanded, Listener};
+use vsr_config::{Config, Document, Expanded, KnowledgeBase, Listener};
 use vsr_policy::Policy;
+use vsr_reader::Reader;
 use vsr_selection::Selection;
-use vsr_signals::SignalSet;
+use vsr_signals::{PrototypeVectors, SignalSet};
 use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, ModelName};
 
-use crate::{Model, Models, fast_response::FastResponse, inactive, metrics::Series};
+use crate::{Model, Models, fast_response::FastResponse, inactive, knowledge, metrics::Series};
 
 /// A compiled configuration. A request keeps the snapshot it began with.
 pub struct Snapshot {
@@ -19,23 +20,38 @@ pub struct Snapshot {
     policy: Policy,
     selection: Selection,
     models: Models,
+    reader: Reader,
+    reads_texts: bool,
     families: FamilySet,
     auto_names: BTreeSet<String>,
     fast_responses: Vec<Option<FastResponse>>,
     series: Series,
 }
 
+/// What a configuration is compiled against.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'s> {
+    /// Looks up environment variables.
+    pub variables: &'s dyn Fn(&str) -> Option<String>,
+    /// The router's own models.
+    pub reader: &'s Reader,
+}
+
 /// Compiles `document`, adding every problem to it: this is the validator. `None` if there are errors.
-pub fn compile(document: &mut Document, variables: &dyn Fn(&str) -> Option<String>) -> Option<Arc<Snapshot>> {
+pub fn compile(document: &mut Document, surroundings: &Surroundings<'_>) -> Option<Arc<Snapshot>> {
+    let Surroundings { variables, reader } = *surroundings;
     let config = Arc::new(document.config()?.clone());
     let mut diagnostics = Diagnostics::default();
     let mut atoms = AtomTable::default();
-    let signals = SignalSet::compile(&config, &mut atoms, &mut diagnostics);
+    let manifests = |kb: &KnowledgeBase| knowledge::manifest(kb, document.directory());
+    let support = reader.support(&manifests);
+    let signals = SignalSet::compile_for(&config, &support, &mut atoms, &mut diagnostics);
     let policy = Policy::compile(&config, &mut atoms, &mut diagnostics);
     let selection = Selection::compile(&config, &mut diagnostics);
     let models = Models::compile(&config, variables, &mut diagnostics);
     let fast_responses = config.routing.decisions.iter().map(FastResponse::of).collect();
     let families = policy.used_families();
+    let reads_texts = signals.reads_texts(families);
     let auto_names = auto_names(&config);
     inactive::report(document, &config, &mut diagnostics);
     crate::check::report(&config, &models, &mut diagnostics);
@@ -52,6 +68,8 @@ pub fn compile(document: &mut Document, variables: &dyn Fn(&str) -> Option<Strin
         policy,
         selection,
         models,
+        reader: reader.clone(),
+        reads_texts,
         families,
         auto_names,
         fast_responses,
@@ -80,6 +98,26 @@ impl Snapshot {
     /// The compiled projections and decisions.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The router's own models.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The examples whose embeddings the rules compare with, each once.
+    pub(crate) fn prototype_texts(&self) -> Vec<Arc<str>> {
+        self.signals.prototype_texts()
+    }
+
+    /// Gives the rules the embeddings of their examples, once; until then those rules are unavailable.
+    pub(crate) fn install(&self, prototypes: &PrototypeVectors) {
+        self.signals.install(prototypes);
+    }
+
+    /// Whether texts must be read before a request is routed.
+    pub(crate) fn reads_texts(&self) -> bool {
+        self.reads_texts
     }
 
     pub(crate) fn signals(&self) -> &SignalSet {

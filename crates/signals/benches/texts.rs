@@ -73,7 +73,7 @@ fn banks(criterion: &mut Criterion) {
         manifests: &|_| None,
     };
     let (mut atoms, mut diagnostics) = (AtomTable::default(), Diagnostics::default());
-    let mut set = SignalSet::compile_for(config, &support, &mut atoms, &mut diagnostics);
+    let set = SignalSet::compile_for(config, &support, &mut atoms, &mut diagnostics);
     let prototypes = set.prototype_texts().into_iter().enumerate().map(|(seed, text)| (text, vector(seed)));
     set.install(&PrototypeVectors::new("bench", prototypes));
 

@@ -7,7 +7,9 @@ use vsr_types::{
     AtomId, AtomTable, Diagnostic, Diagnostics, Evidence, OnError, SignalFamily, UnavailableReason,
 };
 
-use self::detector::{Detection, Detector, code_matches, is_supported};
+use self::detector::{code_matches, is_supported};
+
+pub use self::detector::{Detection, Detector};
 use crate::{rules, text::TextIndex};
 
 /// The confidence from which a rule matches that names none.

@@ -18,6 +18,7 @@ mod preference;
 mod reading;
 mod reask;
 mod scan;
+mod single;
 mod support;
 mod target;
 
@@ -34,6 +35,7 @@ pub use reading::{
     Head, HeadOutput, HeadReading, HeadSet, TagReading, TaggedSpan, TextReading, TextReadings, TrunkReading,
     Window,
 };
+pub use single::{AttackReading, EntityReading};
 pub use support::ModelSupport;
 
 use classes::ClassFamily;
@@ -144,7 +146,7 @@ impl LearnedFamilies {
     }
 
     /// Makes prototypes of the vectors. Rules whose examples lack one stay unavailable.
-    pub(crate) fn install(&mut self, vectors: &PrototypeVectors) {
+    pub(crate) fn install(&self, vectors: &PrototypeVectors) {
         self.embedding.install(vectors);
         self.preference.install(vectors);
         self.complexity.install(vectors);
@@ -174,10 +176,10 @@ impl LearnedFamilies {
         ] {
             let Some(wants) = wants.filter(|_| families.contains(family)) else { continue };
             let place = if self.uncompressed.contains(family) { &mut demand.full } else { &mut demand.short };
-            *place = place.with(wants);
+            *place = place.union(wants);
         }
         if families.contains(SignalFamily::Reask) && self.reask.len() > 0 {
-            demand.full = demand.full.with(Wants::EMBEDDING);
+            demand.full = demand.full.union(Wants::EMBEDDING);
             demand.turns = self.reask.turns();
         }
         if families.contains(SignalFamily::Jailbreak) && self.jailbreak.len() > 0 {

@@ -54,8 +54,8 @@ mod words;
 pub use calibration::{CalibrationState, TokenCalibration};
 pub use language::supported_languages;
 pub use learned::{
-    Cover, Head, HeadOutput, HeadReading, HeadSet, KnowledgeLabel, KnowledgeManifest, ManifestSource,
-    ModelSupport, PrototypeVectors, ReadingPlan, TagReading, TaggedSpan, TextNeed, TextReading, TextReadings,
-    TextSource, TextView, TrunkReading, Wants, Window, kb_metric_name,
+    AttackReading, Cover, EntityReading, Head, HeadOutput, HeadReading, HeadSet, KnowledgeLabel,
+    KnowledgeManifest, ManifestSource, ModelSupport, PrototypeVectors, ReadingPlan, TagReading, TaggedSpan,
+    TextNeed, TextReading, TextReadings, TextSource, TextView, TrunkReading, Wants, Window, kb_metric_name,
 };
 pub use set::{SignalInput, SignalRefusal, SignalSet, SignalSummary};

@@ -144,10 +144,15 @@ impl SignalSet {
         self.learned.prototype_texts()
     }
 
-    /// Gives the rules the embeddings of [`Self::prototype_texts`]. A rule of whose examples one is
+    /// Gives the rules the embeddings of [`Self::prototype_texts`], once. A rule of whose examples one is
     /// missing stays unavailable.
-    pub fn install(&mut self, vectors: &PrototypeVectors) {
+    pub fn install(&self, vectors: &PrototypeVectors) {
         self.learned.install(vectors);
+    }
+
+    /// Whether rules of `families` read texts with models or search them as those would.
+    pub fn reads_texts(&self, families: FamilySet) -> bool {
+        self.learned.families().any(|family| families.contains(family))
     }
 
     /// The texts of a request that the router's own models must read before `families` are evaluated.

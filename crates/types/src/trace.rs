@@ -12,7 +12,9 @@ use crate::{AtomTable, Choice, Evidence, Identity, ModelName, RequestId, Timesta
 pub enum Stage {
     /// Bytes to envelope.
     Parse,
-    /// Envelope to evidence.
+    /// Texts to what the router's own models say of them.
+    Reading,
+    /// Envelope and readings to evidence.
     Signals,
     /// Partitions, scores and mappings.
     Projections,
@@ -88,8 +90,9 @@ pub struct RouteTrace {
 
 impl Stage {
     /// Every stage, in pipeline order.
-    pub const ALL: [Stage; 7] = [
+    pub const ALL: [Stage; 8] = [
         Stage::Parse,
+        Stage::Reading,
         Stage::Signals,
         Stage::Projections,
         Stage::Decision,
@@ -102,6 +105,7 @@ impl Stage {
     pub const fn as_str(self) -> &'static str {
         match self {
             Stage::Parse => "parse",
+            Stage::Reading => "reading",
             Stage::Signals => "signals",
             Stage::Projections => "projections",
             Stage::Decision => "decision",

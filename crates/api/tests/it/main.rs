@@ -1,6 +1,7 @@
 //! The management surfaces through real sockets.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod classify;
 mod scene;
 
 use serde_json::json;

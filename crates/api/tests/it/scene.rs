@@ -6,7 +6,8 @@ use tokio::sync::oneshot;
 use vsr_api::{Management, StartError};
 use vsr_config::{Config, Document};
 use vsr_gateway::Status;
-use vsr_router::{Metrics, Router, RouterParts, Snapshot};
+use vsr_reader::Reader;
+use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings};
 use vsr_store::MemoryStore;
 use vsr_types::{FixedClock, Timestamp};
 
@@ -33,13 +34,14 @@ pub(crate) struct Scene {
     thread: Option<JoinHandle<()>>,
 }
 
-fn snapshot(api: &str) -> Arc<Snapshot> {
+fn snapshot(api: &str, reader: &Reader) -> Arc<Snapshot> {
     let port = if api.contains("port") { "" } else { "\n      port: 0" };
     let text = format!(
         "{POLICY}global:\n  services:\n    api:\n      {api}{port}\n    observability: {{metrics: {{port: 0}}}}\n"
     );
     let mut document = Document::parse("test", &text, &|_| Some("set".into()));
-    vsr_router::compile(&mut document, &|_| None).unwrap_or_else(|| panic!("{:?}", document.problems()))
+    vsr_router::compile(&mut document, &Surroundings { variables: &|_| None, reader })
+        .unwrap_or_else(|| panic!("{:?}", document.problems()))
 }
 
 fn router(snapshot: &Arc<Snapshot>) -> Arc<Router> {
@@ -53,7 +55,7 @@ fn router(snapshot: &Arc<Snapshot>) -> Arc<Router> {
 
 /// Why the surfaces cannot start with these lines under `global.services.api`, changed by `change`.
 pub(crate) fn bind_error(api: &str, change: impl FnOnce(&mut Config)) -> StartError {
-    let snapshot = snapshot(api);
+    let snapshot = snapshot(api, &Reader::without_models());
     let mut config = Config::clone(snapshot.config());
     change(&mut config);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -68,7 +70,12 @@ pub(crate) fn bind_error(api: &str, change: impl FnOnce(&mut Config)) -> StartEr
 impl Scene {
     /// Starts the surfaces with these lines under `global.services.api`.
     pub(crate) fn new(api: &str, variables: &dyn Fn(&str) -> Option<String>) -> Self {
-        let snapshot = snapshot(api);
+        Self::reading(api, variables, &Reader::without_models())
+    }
+
+    /// The same with models.
+    pub(crate) fn reading(api: &str, variables: &dyn Fn(&str) -> Option<String>, reader: &Reader) -> Self {
+        let snapshot = snapshot(api, reader);
         let status = Arc::new(Status::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let bound = Management::bind(router(&snapshot), Arc::clone(&status), snapshot.config(), variables);

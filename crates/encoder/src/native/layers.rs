@@ -7,6 +7,7 @@ use super::rope::Rotation;
 use super::table::Table;
 use crate::engine::{Engine, Input, Scratch};
 use crate::error::Error;
+use crate::model::mean_row;
 use crate::package::Package;
 
 /// Rows that pass through a block's feed-forward part at once: few enough to stay in the cache.
@@ -218,6 +219,10 @@ impl Engine for NativeEngine {
         self.architecture.hidden
     }
 
+    fn layers(&self) -> usize {
+        self.blocks.len()
+    }
+
     fn max_tokens(&self) -> usize {
         self.max_tokens
     }
@@ -229,14 +234,18 @@ impl Engine for NativeEngine {
                 format!("{tokens} tokens, {} types, at most {} allowed", input.types.len(), self.max_tokens);
             return Err(Error::Input(why));
         }
-        let Scratch { hidden, native } = scratch;
+        let Scratch { hidden, native, taps } = scratch;
+        taps.clear();
         hidden.clear();
         hidden.resize(tokens * self.architecture.hidden, 0.0);
         self.embed(input, hidden)?;
-        for block in &self.blocks {
+        for (layer, block) in (1..).zip(self.blocks.iter().take(input.depth)) {
             self.block(block, hidden, native);
+            if input.taps.contains(&layer) {
+                taps.extend(mean_row(hidden, self.architecture.hidden));
+            }
         }
-        if let Some(norm) = &self.final_norm {
+        if let Some(norm) = self.final_norm.as_ref().filter(|_| input.depth >= self.blocks.len()) {
             self.norm_in_place(norm, hidden);
         }
         Ok(())

@@ -23,6 +23,15 @@ pub enum Width {
 }
 
 impl Width {
+    /// `f32`, `bf16` or `int8`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Float => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
+
     /// Values in a 32-bit group.
     fn group(self) -> usize {
         match self {

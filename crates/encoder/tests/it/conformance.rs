@@ -19,7 +19,7 @@ fn engines() -> Vec<Box<dyn Engine>> {
 }
 
 fn run(engine: &dyn Engine, ids: &[u32], scratch: &mut Scratch) -> Result<Vec<f32>, Error> {
-    engine.run(Input { ids, types: &vec![0; ids.len()] }, scratch)?;
+    engine.run(Input::whole(ids, &vec![0; ids.len()]), scratch)?;
     Ok(scratch.hidden.clone())
 }
 
@@ -64,6 +64,6 @@ fn empty_long_and_unknown_input_is_an_error_not_a_panic() {
         for ids in [&[][..], &too_long, &[5, 1_000_000]] {
             assert!(matches!(run(&*engine, ids, &mut scratch), Err(Error::Input(_))), "{} ids", ids.len());
         }
-        assert!(engine.run(Input { ids: &[5, 6], types: &[0] }, &mut scratch).is_err());
+        assert!(engine.run(Input::whole(&[5, 6], &[0]), &mut scratch).is_err());
     }
 }

@@ -32,7 +32,7 @@ fn distance(name: &str, options: PackOptions) -> (f32, f64) {
     for level in levels() {
         let engine = NativeEngine::new(&package, Some(level)).unwrap();
         let mut scratch = Scratch::default();
-        engine.run(Input { ids: &expected.ids, types: &expected.types }, &mut scratch).unwrap();
+        engine.run(Input::whole(&expected.ids, &expected.types), &mut scratch).unwrap();
         assert_eq!(scratch.hidden.len(), expected.hidden.len(), "{name} at {level:?}");
         let pairs = scratch.hidden.iter().zip(&expected.hidden);
         apart = pairs.fold(apart, |most, (a, b)| most.max((a - b).abs()));

@@ -49,10 +49,15 @@ fn with_heads(heads: &serde_json::Value) -> tempfile::TempDir {
     }
     let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
     let weight: Vec<u8> = bytes(&(0..64).map(|i| (i % 7) as f32 / 7.0 - 0.4).collect::<Vec<_>>());
+    let broad: Vec<u8> = bytes(&(0..128).map(|i| (i % 5) as f32 / 9.0 - 0.2).collect::<Vec<_>>());
     let bias = bytes(&[0.5, -0.5]);
     let view =
         |shape: Vec<usize>, data| safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, data);
-    let tensors = [("w", view(vec![2, 32], &weight).unwrap()), ("b", view(vec![2], &bias).unwrap())];
+    let tensors = [
+        ("w", view(vec![2, 32], &weight).unwrap()),
+        ("broad", view(vec![2, 64], &broad).unwrap()),
+        ("b", view(vec![2], &bias).unwrap()),
+    ];
     std::fs::write(folder.path().join("heads.safetensors"), safetensors::serialize(tensors, None).unwrap())
         .unwrap();
     std::fs::write(folder.path().join("heads.json"), heads.to_string()).unwrap();
@@ -89,6 +94,39 @@ fn named_heads_beside_a_checkpoint_become_part_of_it() {
     assert_eq!(package.pooling(), Pooling::Cls);
     let plain = Package::open(&Blob::from(packed("bert", Width::Float))).unwrap();
     assert_ne!(package.identity(), plain.identity());
+}
+
+#[test]
+fn heads_on_early_layers_need_no_later_ones() {
+    let head = |name: &str, input: &str, weight: &str| {
+        serde_json::json!({
+            "name": name, "labels": ["yes", "no"], "input": input, "layers": [{"weight": weight, "bias": "b"}],
+        })
+    };
+    let load = |heads: &[serde_json::Value]| {
+        let folder = with_heads(&serde_json::json!({ "sequence": heads }));
+        Model::from_directory(folder.path(), PackOptions::all(Width::Float), None)
+    };
+    let (text, mut scratch) = ("the cat is in paris", Scratch::default());
+    let deep = load(&[head("last", "layers:2", "w"), head("mean", "mean", "w")]).unwrap();
+    let encoded = deep.encode(text, &mut scratch).unwrap();
+    assert_eq!(encoded.probabilities("last"), encoded.probabilities("mean"));
+    assert!(!deep.classifies_early());
+
+    let early = load(&[head("first", "layers:1", "w")]).unwrap();
+    assert!(early.classifies_early());
+    let whole = early.encode(text, &mut scratch).unwrap();
+    let part = early.classify(text, &mut scratch).unwrap();
+    assert_eq!(part.heads, whole.heads);
+    assert!(part.embedding.is_empty() && whole.embedding.len() == 32);
+    assert_ne!(whole.probabilities("first"), encoded.probabilities("last"));
+
+    let both = load(&[head("both", "layers:1,2", "broad")]).unwrap();
+    let p = both.encode(text, &mut scratch).unwrap().probabilities("both").unwrap().to_vec();
+    assert!((p[0] + p[1] - 1.0).abs() < 1e-5, "{p:?}");
+    for wrong in ["layers:3", "layers:0", "layers:2,1", "layers:", "depth:1"] {
+        assert!(load(&[head("wrong", wrong, "w")]).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -34,6 +34,9 @@ impl Engine for Gated {
     fn hidden_size(&self) -> usize {
         32
     }
+    fn layers(&self) -> usize {
+        1
+    }
     fn max_tokens(&self) -> usize {
         64
     }
@@ -54,6 +57,9 @@ impl Engine for Panicking {
     }
     fn hidden_size(&self) -> usize {
         32
+    }
+    fn layers(&self) -> usize {
+        1
     }
     fn max_tokens(&self) -> usize {
         64
@@ -209,6 +215,9 @@ impl Engine for Prioritised {
     fn hidden_size(&self) -> usize {
         32
     }
+    fn layers(&self) -> usize {
+        1
+    }
     fn max_tokens(&self) -> usize {
         64
     }
@@ -228,4 +237,14 @@ fn workers_run_below_the_thread_that_asks() {
     let pool = EncoderPool::start(options).unwrap();
     pool.encode(&model, "a", soon()).unwrap();
     assert_eq!(tells.recv().unwrap(), 19);
+}
+
+#[test]
+fn a_whole_encoding_serves_those_who_want_heads_alone() {
+    let model = golden_model("bert-token");
+    let pool = EncoderPool::start(PoolOptions { workers: 1, ..PoolOptions::default() }).unwrap();
+    let whole = pool.encode(&model, "the cat", soon()).unwrap();
+    let again = pool.submit_heads(&model, "the cat", soon()).wait().unwrap();
+    assert!(Arc::ptr_eq(&whole, &again));
+    assert_eq!(pool.counters().done, 1);
 }

@@ -9,6 +9,7 @@ mod door;
 mod drain;
 mod endpoints;
 mod headers;
+mod learned;
 mod panics;
 mod routing;
 mod scene;

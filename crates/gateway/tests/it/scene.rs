@@ -14,7 +14,8 @@ use std::{
 use tokio::sync::oneshot;
 use vsr_config::Document;
 use vsr_gateway::{BindError, Gateway, GatewayOptions, Status};
-use vsr_router::{Metrics, Router, RouterParts};
+use vsr_reader::Reader;
+use vsr_router::{Metrics, Router, RouterParts, Surroundings};
 use vsr_store::MemoryStore;
 use vsr_testkit::{Backend, RawClient, Response};
 use vsr_types::{Clock, Timestamp};
@@ -43,6 +44,8 @@ pub(crate) struct Setting {
     /// Lines of `global`.
     pub(crate) global: String,
     pub(crate) drain_limit: Duration,
+    /// The router's own models.
+    pub(crate) reader: Reader,
 }
 
 /// A clock that panics once when it is asked the time after it was set to.
@@ -84,6 +87,7 @@ impl Default for Setting {
             routing: String::new(),
             global: String::new(),
             drain_limit: Duration::from_millis(200),
+            reader: Reader::without_models(),
         }
     }
 }
@@ -132,9 +136,9 @@ fn indented(lines: &str, by: usize) -> String {
 }
 
 /// A router for the configuration `yaml`.
-pub(crate) fn router(yaml: &str, clock: &TripwireClock) -> Arc<Router> {
+pub(crate) fn router(yaml: &str, clock: &TripwireClock, reader: &Reader) -> Arc<Router> {
     let mut document = Document::parse("test.yaml", yaml, &|_| None);
-    let compiled = vsr_router::compile(&mut document, &|_| None);
+    let compiled = vsr_router::compile(&mut document, &Surroundings { variables: &|_| None, reader });
     let snapshot = compiled.unwrap_or_else(|| {
         let problems: Vec<String> = document.problems().iter().map(ToString::to_string).collect();
         panic!("the test's configuration has problems:\n{}\n{yaml}", problems.join("\n"))
@@ -146,7 +150,7 @@ pub(crate) fn router(yaml: &str, clock: &TripwireClock) -> Arc<Router> {
 
 /// Binds a gateway that is expected not to start.
 pub(crate) fn refusal_to_bind(yaml: &str) -> BindError {
-    let router = router(yaml, &TripwireClock::default());
+    let router = router(yaml, &TripwireClock::default(), &Reader::without_models());
     match Gateway::bind(&router, GatewayOptions::default()) {
         Ok(_) => panic!("the gateway must not start"),
         Err(error) => error,
@@ -161,12 +165,16 @@ impl Scene {
     }
 
     pub(crate) fn set(backend: &Backend, setting: &Setting) -> Self {
-        Self::of_yaml(&setting.yaml(backend.port()), setting.drain_limit)
+        Self::start(&setting.yaml(backend.port()), setting.drain_limit, &setting.reader)
     }
 
     pub(crate) fn of_yaml(yaml: &str, drain_limit: Duration) -> Self {
+        Self::start(yaml, drain_limit, &Reader::without_models())
+    }
+
+    fn start(yaml: &str, drain_limit: Duration, reader: &Reader) -> Self {
         let clock = TripwireClock::default();
-        let router = router(yaml, &clock);
+        let router = router(yaml, &clock, reader);
         let status = Arc::<Status>::default();
         let options =
             GatewayOptions { status: Arc::clone(&status), drain_limit, ..GatewayOptions::default() };

@@ -31,7 +31,10 @@ pub(crate) struct Sent {
 /// Compiles `text`, or shows its problems.
 pub(crate) fn compile(text: &str) -> Result<Arc<Snapshot>, Vec<String>> {
     let mut document = Document::parse("test", text, &|_| None);
-    let snapshot = vsr_router::compile(&mut document, &|_| None);
+    let snapshot = vsr_router::compile(
+        &mut document,
+        &vsr_router::Surroundings { variables: &|_| None, reader: &vsr_reader::Reader::without_models() },
+    );
     snapshot.ok_or_else(|| document.problems().iter().map(ToString::to_string).collect())
 }
 
@@ -67,6 +70,7 @@ impl Scene {
                 request_id: RequestId::from("r1"),
                 received: Instant::now(),
                 parse: Duration::ZERO,
+                read: None,
             },
         )
     }
@@ -100,6 +104,8 @@ impl Scene {
 
     pub(crate) fn explain(&self, body: &Value, identity: Identity) -> Explanation {
         let request = ChatRequest::parse(Bytes::from(body.to_string()), &RequestLimits::default()).unwrap();
-        self.router.explain(&self.snapshot, &request, identity)
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let read = runtime.block_on(self.snapshot.full_reading(&request).run());
+        self.router.explain(&self.snapshot, &request, identity, &read)
     }
 }

@@ -1,11 +1,14 @@
 //! Prototype banks: examples, merged where they say the same, that a text is compared with.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use vsr_config::PrototypeScoring;
 
 /// The embeddings of a configuration's examples, all made by one model.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PrototypeVectors {
     fingerprint: Arc<str>,
     vectors: HashMap<Arc<str>, Arc<[f32]>>,
@@ -28,8 +31,8 @@ pub(super) struct Scoring {
 pub(super) struct Bank {
     texts: Vec<Arc<str>>,
     scoring: Scoring,
-    /// The prototypes and the model that made them; `None` until vectors are installed.
-    state: Option<(Arc<str>, Vec<Prototype>)>,
+    /// The prototypes and the model that made them; empty until vectors are installed.
+    state: OnceLock<(Arc<str>, Vec<Prototype>)>,
 }
 
 #[derive(Debug, Clone)]
@@ -100,7 +103,7 @@ impl Bank {
                 distinct.push(text.into());
             }
         }
-        Self { texts: distinct, scoring, state: None }
+        Self { texts: distinct, scoring, state: OnceLock::new() }
     }
 
     /// The examples.
@@ -113,8 +116,8 @@ impl Bank {
         self.texts.is_empty()
     }
 
-    /// Makes prototypes, if every example has a vector of one dimension.
-    pub(super) fn install(&mut self, vectors: &PrototypeVectors) {
+    /// Makes prototypes, if every example has a vector of one dimension and there are none yet.
+    pub(super) fn install(&self, vectors: &PrototypeVectors) {
         let found: Option<Vec<Prototype>> = self
             .texts
             .iter()
@@ -123,15 +126,18 @@ impl Bank {
                 Some(Prototype { text: text.clone(), vector })
             })
             .collect();
-        self.state = found
+        let made = found
             .filter(|found| found.windows(2).all(|pair| pair[0].vector.len() == pair[1].vector.len()))
             .map(|found| (vectors.fingerprint.clone(), merge(found, self.scoring)));
+        if let Some(made) = made {
+            self.state.get_or_init(|| made);
+        }
     }
 
     /// How near `query`, made by the model called `fingerprint`, is. `None` without prototypes of that
     /// model and dimension.
     pub(super) fn nearness(&self, query: &[f32], fingerprint: &Arc<str>) -> Option<Nearness> {
-        let (made_by, prototypes) = self.state.as_ref()?;
+        let (made_by, prototypes) = self.state.get()?;
         if made_by != fingerprint || prototypes.first()?.vector.len() != query.len() {
             return None;
         }

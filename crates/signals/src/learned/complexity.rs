@@ -76,8 +76,8 @@ impl ComplexityFamily {
         self.rules.iter().filter(compares).flat_map(|rule| [&rule.hard, &rule.easy])
     }
 
-    pub(super) fn install(&mut self, vectors: &PrototypeVectors) {
-        for rule in &mut self.rules {
+    pub(super) fn install(&self, vectors: &PrototypeVectors) {
+        for rule in &self.rules {
             rule.hard.install(vectors);
             rule.easy.install(vectors);
         }
@@ -92,7 +92,7 @@ impl ComplexityFamily {
         let compares = self.banks().any(|bank| !bank.is_empty());
         let wants = if compares { Wants::EMBEDDING } else { Wants::default() };
         let head = if self.reads_head() { Wants::head(Head::Complexity) } else { Wants::default() };
-        (!self.rules.is_empty()).then(|| wants.with(head))
+        (!self.rules.is_empty()).then(|| wants.union(head))
     }
 
     pub(super) fn evaluate(&self, readings: &TextReadings, need: Option<usize>, evidence: &mut Evidence) {

@@ -69,8 +69,8 @@ impl EmbeddingFamily {
         self.rules.iter().filter(|rule| rule.reads_text).map(|rule| &rule.bank)
     }
 
-    pub(super) fn install(&mut self, vectors: &PrototypeVectors) {
-        self.rules.iter_mut().for_each(|rule| rule.bank.install(vectors));
+    pub(super) fn install(&self, vectors: &PrototypeVectors) {
+        self.rules.iter().for_each(|rule| rule.bank.install(vectors));
     }
 
     pub(super) fn reads_text(&self) -> bool {

@@ -7,7 +7,7 @@ use super::{
     bank::{Bank, PrototypeVectors, Scoring},
     phrases::Phrases,
     plan::{Scan, Wants},
-    reading::{Head, TextReadings, TrunkReading},
+    reading::{Head, TextReadings, TrunkReading, Window},
     scan::{Coverage, describe},
     target::{Target, excerpt},
 };
@@ -84,8 +84,8 @@ impl JailbreakFamily {
         self.rules.iter().filter(|rule| rule.compares()).flat_map(|rule| [&rule.attacks, &rule.harmless])
     }
 
-    pub(super) fn install(&mut self, vectors: &PrototypeVectors) {
-        for rule in &mut self.rules {
+    pub(super) fn install(&self, vectors: &PrototypeVectors) {
+        for rule in &self.rules {
             rule.attacks.install(vectors);
             rule.harmless.install(vectors);
         }
@@ -96,10 +96,10 @@ impl JailbreakFamily {
         let mut wants = Wants::default();
         for rule in &self.rules {
             if rule.classifies() {
-                wants = wants.with(Wants::head(Head::Jailbreak));
+                wants = wants.union(Wants::head(Head::Jailbreak));
             }
             if rule.compares() {
-                wants = wants.with(Wants::EMBEDDING);
+                wants = wants.union(Wants::EMBEDDINGS);
             }
         }
         wants
@@ -201,16 +201,7 @@ impl Rule {
     fn read_windows(&self, scan: Scan, trunk: &TrunkReading, readings: &TextReadings, found: &mut Findings) {
         for window in &trunk.windows {
             if self.classifies() {
-                let probability = window.output(Head::Jailbreak).and_then(|output| {
-                    let is_attack =
-                        |label: &str| ATTACKS.iter().any(|attack| label.eq_ignore_ascii_case(attack));
-                    if !output.labels.iter().any(|label| is_attack(label)) {
-                        return Err(UnavailableReason::Failed);
-                    }
-                    let classes = output.labels.iter().zip(output.probabilities.iter());
-                    Ok(classes.filter(|(label, _)| is_attack(label)).map(|(_, p)| f64::from(*p)).sum::<f64>())
-                });
-                match probability {
+                match attack_probability(window) {
                     Ok(probability) if found.probability.is_none_or(|(most, _)| probability > most) => {
                         found.probability = Some((probability, scan));
                     }
@@ -281,6 +272,17 @@ impl Rule {
         }
         found.coverage.note(atom, evidence);
     }
+}
+
+/// How probable it is that the window attacks the model.
+pub(super) fn attack_probability(window: &Window) -> Result<f64, UnavailableReason> {
+    let output = window.output(Head::Jailbreak)?;
+    let is_attack = |label: &str| ATTACKS.iter().any(|attack| label.eq_ignore_ascii_case(attack));
+    if !output.labels.iter().any(|label| is_attack(label)) {
+        return Err(UnavailableReason::Failed);
+    }
+    let classes = output.labels.iter().zip(output.probabilities.iter());
+    Ok(classes.filter(|(label, _)| is_attack(label)).map(|(_, p)| f64::from(*p)).sum())
 }
 
 fn check(rule: &JailbreakRule, place: &Path, diagnostics: &mut Diagnostics) {

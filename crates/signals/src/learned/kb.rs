@@ -136,9 +136,9 @@ impl KbFamily {
             .flat_map(|base| base.labels.iter().map(|label| &label.bank))
     }
 
-    pub(super) fn install(&mut self, vectors: &PrototypeVectors) {
-        let used = self.bases.iter_mut().filter(|base| base.is_used);
-        used.flat_map(|base| &mut base.labels).for_each(|label| label.bank.install(vectors));
+    pub(super) fn install(&self, vectors: &PrototypeVectors) {
+        let used = self.bases.iter().filter(|base| base.is_used);
+        used.flat_map(|base| &base.labels).for_each(|label| label.bank.install(vectors));
     }
 
     pub(super) fn evaluate(&self, readings: &TextReadings, need: Option<usize>, evidence: &mut Evidence) {

@@ -54,8 +54,8 @@ pub enum Cover {
 /// What is wanted of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wants {
-    /// The embedding of each window.
-    pub embedding: bool,
+    /// The embeddings of its windows, or of the first and the last of them.
+    pub embedding: Option<Cover>,
     /// The outputs of these heads for each window.
     pub heads: HeadSet,
     /// The tagger's spans; always of the whole text.
@@ -135,23 +135,33 @@ pub(super) struct Demand {
 // === impl Wants
 
 impl Wants {
-    /// Only the embedding.
-    pub(super) const EMBEDDING: Self = Self { embedding: true, heads: HeadSet::NONE, tags: false };
+    /// Only the embedding, as the mean of the first and the last window.
+    pub const EMBEDDING: Self = Self { embedding: Some(Cover::Ends), heads: HeadSet::NONE, tags: false };
+    /// Only the embedding of each window.
+    pub(super) const EMBEDDINGS: Self = Self { embedding: Some(Cover::Whole), ..Self::EMBEDDING };
     /// Only the tagger's spans.
-    pub(super) const TAGS: Self = Self { embedding: false, heads: HeadSet::NONE, tags: true };
+    pub const TAGS: Self = Self { embedding: None, heads: HeadSet::NONE, tags: true };
+
+    /// Whether the trunk model is to read.
+    pub fn reads_trunk(self) -> bool {
+        self.embedding.is_some() || !self.heads.is_empty()
+    }
 
     /// Whether nothing is wanted.
     pub fn is_empty(self) -> bool {
-        !self.embedding && self.heads.is_empty() && !self.tags
+        !self.reads_trunk() && !self.tags
     }
 
-    pub(super) fn head(head: Head) -> Self {
+    /// Only the output of `head`.
+    pub fn head(head: Head) -> Self {
         Self { heads: HeadSet::from_iter([head]), ..Self::default() }
     }
 
-    pub(super) fn with(self, other: Self) -> Self {
+    /// What either wants.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
         Self {
-            embedding: self.embedding || other.embedding,
+            embedding: self.embedding.max(other.embedding),
             heads: self.heads.with(other.heads),
             tags: self.tags || other.tags,
         }
@@ -210,8 +220,8 @@ pub(super) fn plan(
     builder.plan
 }
 
-struct Builder {
-    plan: ReadingPlan,
+pub(super) struct Builder {
+    pub(super) plan: ReadingPlan,
     by_text: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
     bytes_left: usize,
 }
@@ -219,7 +229,7 @@ struct Builder {
 // === impl Builder
 
 impl Builder {
-    fn new(budget_tokens: u32) -> Self {
+    pub(super) fn new(budget_tokens: u32) -> Self {
         Self {
             plan: ReadingPlan { budget_tokens, ..ReadingPlan::default() },
             by_text: HashMap::default(),
@@ -228,7 +238,7 @@ impl Builder {
     }
 
     /// The place of the text among the needs; `None` if there is no room for it.
-    fn need(
+    pub(super) fn need(
         &mut self,
         text: &str,
         source: TextSource,
@@ -238,7 +248,7 @@ impl Builder {
     ) -> Option<usize> {
         if let Some(index) = self.by_text.get(text) {
             let need = &mut self.plan.needs[*index];
-            need.wants = need.wants.with(wants);
+            need.wants = need.wants.union(wants);
             need.cover = need.cover.max(cover);
             return Some(*index);
         }
@@ -307,7 +317,7 @@ impl Builder {
         }
     }
 
-    fn scan(&mut self, text: &str, source: TextSource, attack: Option<Wants>, pii: bool) {
+    pub(super) fn scan(&mut self, text: &str, source: TextSource, attack: Option<Wants>, pii: bool) {
         if text.trim().is_empty() {
             return;
         }
@@ -315,7 +325,7 @@ impl Builder {
         let attack_as_written = attack.filter(|_| plain.is_none());
         if pii || attack_as_written.is_some() {
             let tags = if pii { Wants::TAGS } else { Wants::default() };
-            let wants = attack_as_written.unwrap_or_default().with(tags);
+            let wants = attack_as_written.unwrap_or_default().union(tags);
             let purpose = (attack_as_written.is_some(), pii);
             self.add_scan(text, (source, TextView::Written), wants, purpose);
         }

@@ -83,8 +83,8 @@ impl PreferenceFamily {
         self.rules.iter().filter(|_| self.is_contrastive).map(|rule| &rule.bank)
     }
 
-    pub(super) fn install(&mut self, vectors: &PrototypeVectors) {
-        self.rules.iter_mut().for_each(|rule| rule.bank.install(vectors));
+    pub(super) fn install(&self, vectors: &PrototypeVectors) {
+        self.rules.iter().for_each(|rule| rule.bank.install(vectors));
     }
 
     /// At most one rule matches: the nearest, if near enough and far enough ahead.

@@ -141,7 +141,8 @@ impl Head {
 // === impl HeadSet
 
 impl HeadSet {
-    pub(super) const NONE: Self = Self(0);
+    /// No head.
+    pub const NONE: Self = Self(0);
 
     /// Puts `head` in.
     pub fn insert(&mut self, head: Head) {
@@ -209,6 +210,11 @@ impl TextReadings {
     /// What was to be read.
     pub fn plan(&self) -> &ReadingPlan {
         &self.plan
+    }
+
+    /// What the models said of each text of the plan, in its order; empty if nothing was read.
+    pub fn outputs(&self) -> &[TextReading] {
+        &self.outputs
     }
 
     /// The trunk model that read.

@@ -56,7 +56,7 @@ pub(super) fn report(learned: &LearnedFamilies, support: &ModelSupport<'_>, diag
             SignalFamily::Jailbreak => {
                 let wants = learned.jailbreak.wants();
                 let head = !wants.heads.is_empty() && !has(Head::Jailbreak);
-                (head || wants.embedding && !support.embeddings, learned.jailbreak.needing_models())
+                (head || wants.embedding.is_some() && !support.embeddings, learned.jailbreak.needing_models())
             }
             SignalFamily::Pii => (!support.tagger, rules),
             _ => continue,

@@ -111,7 +111,7 @@ impl Reader {
 
     fn window(&self, need: &TextNeed, bytes: std::ops::Range<usize>, tokens: u32) -> Window {
         let text = &need.text[bytes.clone()];
-        let embedding = need.wants.embedding.then(|| embed(text));
+        let embedding = need.wants.embedding.is_some().then(|| embed(text));
         let heads = need.wants.heads.iter().map(|head| {
             let output = match self.heads.get(&head) {
                 Some(judge) => judge(text).map(|classes| HeadOutput {
@@ -165,7 +165,7 @@ impl Policy {
     /// Compiles the block under `routing.signals` and the lines under `global` for a router with models,
     /// and installs the embeddings of its examples.
     pub(crate) fn learned(signals: &str, global: &str) -> Self {
-        let mut policy = Self::learned_unchecked(signals, global);
+        let policy = Self::learned_unchecked(signals, global);
         assert!(!policy.diagnostics.has_errors(), "{}", policy.problems().join("\n"));
         let texts = policy.set.prototype_texts();
         policy.set.install(&PrototypeVectors::new(

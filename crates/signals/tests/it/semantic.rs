@@ -70,7 +70,7 @@ embeddings:
 #[test]
 fn rules_without_vectors_or_with_those_of_another_model_are_unavailable() {
     let rules = "embeddings: [{name: e, candidates: [a b]}, {name: f, candidates: [a b, c d]}]";
-    let mut policy = Policy::learned_unchecked(rules, "");
+    let policy = Policy::learned_unchecked(rules, "");
     let request = RequestView::from_prompt("a b");
     assert!(policy.read_by(&Reader::new(), &request).unavailable(Embedding, "e"));
     assert_eq!(policy.set.prototype_texts(), ["a b".into(), "c d".into()]);
@@ -79,6 +79,7 @@ fn rules_without_vectors_or_with_those_of_another_model_are_unavailable() {
     assert!(found.matched(Embedding, "e"));
     assert_eq!(found.reason(Embedding, "f"), Some(UnavailableReason::Failed));
     let all = ["a b", "c d"].map(|text| (text.into(), embed(text)));
+    let policy = Policy::learned_unchecked(rules, "");
     policy.set.install(&PrototypeVectors::new("another model", all));
     assert_eq!(
         policy.read_by(&Reader::new(), &request).reason(Embedding, "e"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     contract_macro::{contract, contract_enum},
-    scalars::Expanded,
+    scalars::{Expanded, TimeSpan},
 };
 
 use super::PrototypeScoring;
@@ -63,6 +63,8 @@ contract! {
         /// The most tokens read for one request, newest and tool text first; what was read for an earlier
         /// request counts too.
         max_tokens: u32 = 16_384,
+        /// The time that reading may take; what is not read by then is unavailable.
+        timeout: TimeSpan = TimeSpan::seconds(2),
     }
 
     /// Prompt injection.

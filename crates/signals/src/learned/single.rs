@@ -1,0 +1,119 @@
+//! One text judged outside of any request.
+
+use vsr_types::UnavailableReason;
+
+use super::{
+    Cover, Head, ReadingPlan, TextReadings, TextSource, TextView, Wants, jailbreak::attack_probability,
+    plan::Builder,
+};
+use crate::pii::{Entity, merge, recognise};
+
+/// How likely a text attacks the model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttackReading {
+    /// The highest probability of any window, 0..=1.
+    pub probability: f64,
+    /// In which view of the text that window is.
+    pub view: TextView,
+    /// Whether all of the text was read.
+    pub is_whole: bool,
+}
+
+/// What personal data a text holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EntityReading {
+    /// The entities in order, without overlaps, as bytes of the text.
+    pub entities: Vec<Entity>,
+    /// Why only fixed formats were looked for, if the tagger did not read.
+    pub tagger: Result<(), UnavailableReason>,
+}
+
+// === impl ReadingPlan
+
+impl ReadingPlan {
+    /// A plan to read one text with `wants`, at most so many tokens of it.
+    pub fn for_text(text: &str, wants: Wants, cover: Cover, budget_tokens: u32) -> Self {
+        let mut builder = Builder::new(budget_tokens);
+        if !text.trim().is_empty() {
+            builder.plan.routes.full =
+                builder.need(text, TextSource::Current, TextView::Written, wants, cover);
+        }
+        builder.plan
+    }
+
+    /// A plan to look for attacks, personal data or both in one text and in what it hides.
+    pub fn for_scan(text: &str, attacks: bool, entities: bool, budget_tokens: u32) -> Self {
+        let mut builder = Builder::new(budget_tokens);
+        let attack = attacks.then(|| Wants::head(Head::Jailbreak));
+        builder.scan(text, TextSource::Current, attack, entities);
+        builder.plan
+    }
+}
+
+// === impl TextReadings
+
+impl TextReadings {
+    /// The embedding of the one text of [`ReadingPlan::for_text`], of length 1.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn text_embedding(&self) -> Result<Vec<f32>, UnavailableReason> {
+        self.embedding(self.plan.routes.full)
+    }
+
+    /// The classes of the one text of [`ReadingPlan::for_text`] with their probabilities, in the order of the head.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn text_probabilities(
+        &self,
+        head: Head,
+    ) -> Result<Vec<(std::sync::Arc<str>, f64)>, UnavailableReason> {
+        self.probabilities(self.plan.routes.full, head)
+    }
+
+    /// The worst that a window of [`ReadingPlan::for_scan`] says.
+    ///
+    /// # Errors
+    /// Why a window could not be judged, if no other says that the text is an attack for sure.
+    pub fn attack(&self) -> Result<AttackReading, UnavailableReason> {
+        let mut worst: Option<(f64, TextView)> = None;
+        let (mut is_whole, mut failure) = (!self.plan.routes.has_dropped, None);
+        for scan in self.plan.routes.scans.iter().filter(|scan| scan.for_attack) {
+            let trunk = self.trunk(scan.need)?;
+            is_whole &= trunk.tokens_seen == trunk.tokens_present;
+            for window in &trunk.windows {
+                match attack_probability(window) {
+                    Ok(probability) if worst.is_none_or(|(most, _)| probability > most) => {
+                        worst = Some((probability, scan.view));
+                    }
+                    Ok(_) => {}
+                    Err(reason) => failure = Some(reason),
+                }
+            }
+        }
+        if let Some(reason) = failure {
+            return Err(reason);
+        }
+        let (probability, view) = worst.ok_or_else(|| self.nothing())?;
+        Ok(AttackReading { probability, view, is_whole })
+    }
+
+    /// The personal data in the one text of [`ReadingPlan::for_scan`].
+    ///
+    /// # Errors
+    /// If there is no text.
+    pub fn entities(&self) -> Result<EntityReading, UnavailableReason> {
+        let scan = self.plan.routes.scans.iter().find(|scan| scan.for_pii);
+        let scan = scan.ok_or(UnavailableReason::NoInput)?;
+        let text = &self.plan.needs()[scan.need].text;
+        let (spans, tagger) = match self.tags(scan.need) {
+            Ok(tags) if tags.tokens_seen < tags.tokens_present => {
+                (tags.spans.as_slice(), Err(UnavailableReason::PartlyRead))
+            }
+            Ok(tags) => (tags.spans.as_slice(), Ok(())),
+            Err(reason) => (&[][..], Err(reason)),
+        };
+        Ok(EntityReading { entities: merge(text, &recognise(text), spans), tagger })
+    }
+}
