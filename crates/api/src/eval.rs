@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vsr_protocol::{ChatRequest, RequestLimits};
+use vsr_protocol::{ChatRequest, ClientRequest, RequestLimits};
 use vsr_router::{Explanation, Router};
 use vsr_types::{Identity, IdentitySource};
 
@@ -69,7 +69,7 @@ impl EvalRequest {
             groups: self.identity.groups.iter().map(|group| group.as_str().into()).collect(),
             source: IdentitySource::Operator,
         };
-        let request = self.into_chat_request()?;
+        let request = ClientRequest::Chat(self.into_chat_request()?);
         let snapshot = router.snapshot();
         let read = Box::pin(snapshot.full_reading(&request).run()).await;
         Ok(EvalResponse(Box::new(router.explain(&snapshot, &request, identity, &read))))

@@ -1,12 +1,14 @@
 //! Anthropic Messages: requests read and written, answers and streams.
 
 mod answer;
+mod models;
 mod read;
 mod request;
 mod stream_in;
 mod stream_out;
 mod write;
 
+pub use models::{model_body, model_list, token_count};
 pub use request::MessagesRequest;
 pub use write::ThinkingStyle;
 

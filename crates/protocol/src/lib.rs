@@ -62,5 +62,5 @@ pub use protocol::Protocol;
 pub use splice::Edits;
 pub use translate::{
     ClientRequest, Effort, LimitField, Outgoing, StreamTranslator, Target, ThinkingStyle, TranslatedAnswer,
-    TranslatorOptions, translate_answer,
+    TranslatorOptions, own_answer, translate_answer,
 };

@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod own;
 mod stream;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use crate::protocol::Protocol;
 pub use crate::anthropic::ThinkingStyle;
 pub use answer::{TranslatedAnswer, translate_answer};
 pub use client::ClientRequest;
+pub use own::own_answer;
 pub use stream::{StreamTranslator, TranslatorOptions};
 
 /// Where a request goes.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use vsr_protocol::ChatRequest;
+use vsr_protocol::ClientRequest;
 use vsr_reader::{Reader, ReaderError};
 use vsr_signals::{ReadingPlan, TextReadings};
 use vsr_store::KeyValue;
@@ -65,16 +65,16 @@ impl Snapshot {
     }
 
     /// What must be read before [`Router::route`](crate::Router::route); `None` where no decision depends on it.
-    pub fn reading(&self, request: &ChatRequest) -> Option<Reading> {
+    pub fn reading(&self, request: &ClientRequest) -> Option<Reading> {
         self.reads_texts().then(|| self.reading_for(request, self.families()))
     }
 
     /// What must be read before [`Router::explain`](crate::Router::explain), which evaluates all rules.
-    pub fn full_reading(&self, request: &ChatRequest) -> Reading {
+    pub fn full_reading(&self, request: &ClientRequest) -> Reading {
         self.reading_for(request, FamilySet::ALL)
     }
 
-    fn reading_for(&self, request: &ChatRequest, families: FamilySet) -> Reading {
+    fn reading_for(&self, request: &ClientRequest, families: FamilySet) -> Reading {
         let started = Instant::now();
         let plan = self.signals().plan(&request.view(), families);
         let limit = self.config().global.model_catalog.modules.scan.timeout.0;

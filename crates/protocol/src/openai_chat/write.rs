@@ -32,6 +32,14 @@ pub(crate) fn write_request(conversation: &Conversation, target: &Target<'_>, lo
         let mut messages = Messages { out: &mut out, losses, model: target.model, is_current };
         messages.turn(turn);
     }
+    if out.as_str().ends_with('[') {
+        // There must be a message, and nothing that was said can be.
+        losses.add(Reason::EmptyMessage, "messages");
+        out.object(|message| {
+            message.string_field("role", "user");
+            message.string_field("content", "(empty)");
+        });
+    }
     out.close(']');
     if settings.stream {
         out.bool_field("stream", true);

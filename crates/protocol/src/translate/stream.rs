@@ -204,6 +204,11 @@ impl StreamTranslator {
 
     /// Bytes held: of an event whose end is not here, and of the answer.
     pub fn held_bytes(&self) -> usize {
+        self.decoder.pending_bytes() + self.held_answer_bytes()
+    }
+
+    /// Bytes of the answer that are held; the same however the stream was cut.
+    fn held_answer_bytes(&self) -> usize {
         let by_writer = match &self.writer {
             Writer::Verbatim | Writer::Chat(_) => 0,
             Writer::Messages(writer) => writer.held_bytes(),
@@ -213,7 +218,7 @@ impl StreamTranslator {
             Reader::Messages(reader) => reader.held_bytes(),
             Reader::Chat(_) | Reader::Responses(_) => 0,
         };
-        self.decoder.pending_bytes() + by_writer + by_reader
+        by_writer + by_reader
     }
 
     fn frame(&mut self, frame: &Frame, out: &mut Vec<Bytes>) {
@@ -225,9 +230,7 @@ impl StreamTranslator {
             out.push(frame.raw.clone());
         }
         match self.read(frame, out) {
-            Step::Goes
-                if self.held_bytes() > self.options.max_held_bytes.max(self.options.max_event_bytes) =>
-            {
+            Step::Goes if self.held_answer_bytes() > self.options.max_held_bytes => {
                 let message = format!(
                     "the answer is longer than the {} bytes that a stream may hold",
                     self.options.max_held_bytes
