@@ -9,6 +9,10 @@ use vsr_protocol::{
 use vsr_types::Usage;
 
 /// The way of a stream through the router.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives in a stream that is boxed, and the larger one is the usual one"
+)]
 pub(crate) enum Relay {
     /// Both sides speak Chat Completions.
     Watched(StreamObserver),

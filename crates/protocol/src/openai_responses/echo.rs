@@ -33,7 +33,7 @@ pub(crate) struct Standing<'s> {
 }
 
 /// Fields that are told as the client sent them, and what is told where it sent none.
-const ECHOED: [(&str, &str); 18] = [
+const ECHOED: [(&str, &str); 17] = [
     ("instructions", "null"),
     ("max_output_tokens", "null"),
     ("max_tool_calls", "null"),
@@ -43,7 +43,6 @@ const ECHOED: [(&str, &str); 18] = [
     ("prompt_cache_key", "null"),
     ("reasoning", r#"{"effort":null,"summary":null}"#),
     ("safety_identifier", "null"),
-    ("store", "true"),
     ("temperature", "1.0"),
     ("text", r#"{"format":{"type":"text"}}"#),
     ("tool_choice", r#""auto""#),
@@ -66,6 +65,8 @@ impl ResponseFrame {
             let stated = root.get(name).filter(|value| !value.is_null());
             echo.raw_field(name, stated.map_or(default, Value::raw));
         }
+        // Told as it is, not as it was asked: nothing is stored unless a service says that it is.
+        echo.bool_field("store", false);
         if let Some(conversation) = request.conversation_id() {
             echo.object_field("conversation", |out| out.string_field("id", &conversation));
         }
