@@ -129,6 +129,7 @@ impl EventStream {
         self.upstream = None;
         let end = self.relay.finish(&mut self.pending);
         let Some(mut exchange) = self.exchange.take() else { return };
+        self.relay.report(&exchange);
         if let Some(usage) = self.relay.usage() {
             exchange.usage(usage);
         }

@@ -233,6 +233,7 @@ fn read_answer(
     if let Some(usage) = translated.usage {
         exchange.usage(usage);
     }
+    exchange.lost(context, &translated.losses);
     losses.extend(translated.losses);
     Ok(translated.body)
 }

@@ -6,6 +6,7 @@ use vsr_protocol::{
     openai_chat::{DONE_EVENT, StreamEnd, StreamObserver},
     sse::EventTooLong,
 };
+use vsr_router::Exchange;
 use vsr_types::Usage;
 
 /// The way of a stream through the router.
@@ -64,6 +65,13 @@ impl Relay {
         match self {
             Self::Watched(observer) => observer.usage(),
             Self::Translated(translator, _) => translator.usage(),
+        }
+    }
+
+    /// Counts what the stream's translation lost.
+    pub(crate) fn report(&self, exchange: &Exchange) {
+        if let Self::Translated(translator, _) = self {
+            exchange.lost(translator.context(), translator.losses());
         }
     }
 

@@ -14,6 +14,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+use vsr_protocol::{Losses, Protocol};
 use vsr_signals::TokenCalibration;
 use vsr_types::{Atom, AtomId, Choice, ModelName, ReasoningMode, RouteTrace, SignalFamily, Stage, Usage};
 
@@ -55,6 +56,7 @@ labels! {
     ByContext { model, context_level }
     ByCategory { category }
     ByHash { hash }
+    ByLoss { from, to, severity, reason }
 }
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -91,6 +93,7 @@ pub struct Metrics {
     calibration_samples: Family<ByCategory, Gauge>,
     estimation_error: Histograms<ByCategory>,
     snapshot_info: Family<ByHash, Gauge>,
+    losses: Family<ByLoss, Counter>,
     calibration: OnceLock<CalibrationSeries>,
 }
 
@@ -160,6 +163,7 @@ impl Default for Metrics {
             calibration_samples: Family::default(),
             estimation_error: Family::new_with_constructor(error_percent),
             snapshot_info: Family::default(),
+            losses: Family::default(),
             calibration: OnceLock::new(),
         };
         metrics.register();
@@ -204,6 +208,7 @@ impl Metrics {
             calibration_samples: "vsr_token_calibration_samples", "Usage reports the ratio was learned from";
             estimation_error: "vsr_token_estimation_error_pct", "Estimated against reported prompt tokens, in percent";
             snapshot_info: "vsr_snapshot_info", "The configuration in force, by content hash";
+            losses: "llm_translation_lossy", "What translation between protocols could not carry over";
         }
     }
 
@@ -224,6 +229,19 @@ impl Metrics {
     pub fn refused(&self, reason: &'static str) {
         let label = ByError { model: "unknown".into(), reason: reason.into() };
         self.errors.get_or_create(&label).inc();
+    }
+
+    /// Translation from one protocol to another lost something. Without losses this costs nothing.
+    pub fn lost(&self, from: Protocol, to: Protocol, losses: &Losses) {
+        for loss in losses.iter() {
+            let label = ByLoss {
+                from: from.name().into(),
+                to: to.name().into(),
+                severity: loss.reason.severity().name().into(),
+                reason: loss.reason.code().into(),
+            };
+            self.losses.get_or_create(&label).inc();
+        }
     }
 
     /// The router sent a request to the model (1), or the request is over (-1).

@@ -302,6 +302,7 @@ impl Router {
             .outgoing(&target, &edits)
             .map_err(|error| Stop { error: error.into(), reason: "unsupported_protocol" })?;
         let context = request.answer_context(&target, answer_id, chosen.at.seconds());
+        self.metrics().lost(context.client, context.upstream, &outgoing.losses);
         chosen.stages.add(Stage::Rewrite, started.elapsed());
         self.metrics().record_choice(snapshot, chosen);
         exchange.begin(&name);

@@ -102,6 +102,7 @@ fn every_client_is_answered_by_a_messages_backend() {
     assert_eq!(chat.header("x-vsr-lossiness-warnings"), Some("info;max_tokens_defaulted;max_tokens"));
     assert_eq!(chat.header("x-vsr-protocol-warnings"), Some("info;max_tokens_defaulted;max_tokens"));
     assert_eq!(chat.header("x-vsr-outbound-protocol"), Some("anthropic"));
+    scene.wait_metric("llm_translation_lossy_total{from=\"chat\",to=\"messages\",severity=\"info\",reason=\"max_tokens_defaulted\"}");
     let responses = post(&scene, RESPONSES_PATH, RESPONSES);
     assert_eq!(responses.json()["output"][0]["content"][0]["text"], "Hello.");
     let messages = post(&scene, MESSAGES_PATH, MESSAGES);

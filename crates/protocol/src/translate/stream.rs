@@ -196,6 +196,11 @@ impl StreamTranslator {
         self.error.as_ref()
     }
 
+    /// What was to be known of the request.
+    pub fn context(&self) -> &AnswerContext {
+        &self.context
+    }
+
     /// What could not be said in the client's protocol. The client is told in a comment before the
     /// closing event.
     pub fn losses(&self) -> &Losses {
