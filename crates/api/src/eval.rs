@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vsr_protocol::{ChatRequest, RequestLimits};
+use vsr_protocol::{ChatRequest, ClientRequest, RequestLimits};
 use vsr_router::{Explanation, Router};
 use vsr_types::{Identity, IdentitySource};
 use vsr_upstream::{Client, ClientConfig};
@@ -70,7 +70,7 @@ impl EvalRequest {
             groups: self.identity.groups.iter().map(|group| group.as_str().into()).collect(),
             source: IdentitySource::Operator,
         };
-        let request = self.into_chat_request()?;
+        let request = ClientRequest::Chat(self.into_chat_request()?);
         let snapshot = router.snapshot();
         // Evaluations are rare: their connections to models served elsewhere need not be kept.
         let client = Client::new(&ClientConfig::default());

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use vsr_config::{Node, Span, parse_tree};
-use vsr_protocol::{ChatRequest, RequestLimits};
+use vsr_protocol::{ClientRequest, Protocol, RequestLimits};
 
 use crate::EvalError;
 
@@ -24,7 +24,7 @@ pub struct Probe {
     /// Its place among the probes of its decision, from 0.
     pub place: usize,
     /// The request.
-    pub request: ChatRequest,
+    pub request: ClientRequest,
 }
 
 // === impl Probes
@@ -70,7 +70,7 @@ fn problem(span: Span, message: impl Into<String>) -> EvalError {
     EvalError::Probes { line: span.line, column: span.column, message: message.into() }
 }
 
-fn request(variant: &Node, id: &str) -> Result<ChatRequest, EvalError> {
+fn request(variant: &Node, id: &str) -> Result<ClientRequest, EvalError> {
     let messages: Vec<Value> = match (variant.get("messages"), variant.get("query").and_then(Node::text)) {
         (Some(messages), _) => {
             let items = messages.items().unwrap_or_default().iter();
@@ -85,6 +85,6 @@ fn request(variant: &Node, id: &str) -> Result<ChatRequest, EvalError> {
         }
     };
     let body = json!({ "model": "auto", "messages": messages }).to_string();
-    ChatRequest::parse(Bytes::from(body), &RequestLimits::default())
+    ClientRequest::parse(Protocol::Chat, Bytes::from(body), &RequestLimits::default())
         .map_err(|error| EvalError::Request { probe: id.to_owned(), reason: error.to_string() })
 }

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
-use vsr_protocol::ApiError;
+use vsr_protocol::{ApiError, Protocol};
 
 use crate::{
     activity::Busy,
@@ -56,10 +56,11 @@ pub(crate) fn encoded(status: StatusCode, stream: EncodedStream) -> Answer {
     with_body(status, Kind::Encoded(Box::new(stream)))
 }
 
-/// An error in OpenAI's shape.
-pub(crate) fn refusal(error: &ApiError) -> Answer {
-    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut answer = json(status, error.to_openai_body());
+/// An error in the shape of `protocol`.
+pub(crate) fn refusal(error: &ApiError, protocol: Protocol) -> Answer {
+    let status =
+        StatusCode::from_u16(error.status_for(protocol)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = json(status, error.to_body(protocol));
     if status == StatusCode::UNAUTHORIZED {
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

@@ -1,4 +1,4 @@
-//! `POST /v1/chat/completions`: read, route, and do what the router says.
+//! Requests for an answer, in whatever protocol: read, route, and do what the router says.
 
 use std::{
     sync::Arc,
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use vsr_config::RoutingHeaders;
-use vsr_protocol::{ChatRequest, RequestLimits};
+use vsr_protocol::{ApiError, ClientRequest, Protocol, RequestLimits};
 use vsr_router::{Reading, RouteInput, Routed, Router, Shortcut, Snapshot};
 use vsr_types::{Identity, RequestId};
 
@@ -31,18 +31,20 @@ struct Question {
     identity: Identity,
     request_id: RequestId,
     received: Instant,
+    protocol: Protocol,
+    answer_id: RequestId,
 }
 
 /// A request on its way to a route.
 struct Opened {
     snapshot: Arc<Snapshot>,
-    request: ChatRequest,
+    request: ClientRequest,
     parse: Duration,
     /// What the router's own models must read first.
     reading: Option<Reading>,
 }
 
-/// Answers one chat request.
+/// Answers one request.
 pub(crate) async fn complete(
     call: &Call<'_>,
     client_headers: HeaderMap,
@@ -53,7 +55,13 @@ pub(crate) async fn complete(
         Ok(body) => body,
         Err(refusal) => return refusal.answer(call),
     };
-    let question = Question { identity, request_id: call.id.text.clone(), received: call.received };
+    let question = Question {
+        identity,
+        request_id: call.id.text.clone(),
+        received: call.received,
+        protocol: call.protocol,
+        answer_id: call.connection.worker.ids.fresh().text,
+    };
     match route(call, body, question).await {
         Ok(Routed::Forward(forward)) => forward::forward(call, client_headers, forward).await,
         Ok(Routed::Shortcut(shortcut)) => shortcut_answer(call, *shortcut),
@@ -61,13 +69,17 @@ pub(crate) async fn complete(
             let vsr_router::Refusal { mut exchange, error, reason } = *refused;
             exchange.status(error.status);
             exchange.end(Some(reason));
-            answer::refusal(&error)
+            answer::refusal(&error, call.protocol)
         }
         Err(refusal) => refusal.answer(call),
     }
 }
 
-async fn read(call: &Call<'_>, headers: &HeaderMap, body: &mut Incoming) -> Result<Bytes, Refusal> {
+pub(crate) async fn read(
+    call: &Call<'_>,
+    headers: &HeaderMap,
+    body: &mut Incoming,
+) -> Result<Bytes, Refusal> {
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
@@ -96,8 +108,8 @@ async fn read(call: &Call<'_>, headers: &HeaderMap, body: &mut Incoming) -> Resu
 async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Routed, Refusal> {
     let is_large = body.len() > MAX_INLINE_BYTES;
     let asking = question.identity.clone();
-    let (router, id) = (Arc::clone(call.router()), question.request_id.clone());
-    let mut opened = step(is_large, id.clone(), move || open(&router, body, &asking)).await?;
+    let (router, id, protocol) = (Arc::clone(call.router()), question.request_id.clone(), question.protocol);
+    let mut opened = step(is_large, id.clone(), move || open(&router, protocol, body, &asking)).await?;
     let read = match opened.reading.take() {
         // A panic in it reaches the call's own guard.
         Some(reading) => Some(Box::pin(reading.run(call.upstream())).await),
@@ -105,21 +117,55 @@ async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Route
     };
     let router = Arc::clone(call.router());
     step(is_large, id, move || {
-        let Question { identity, request_id, received } = question;
+        let Question { identity, request_id, received, answer_id, .. } = question;
         let Opened { snapshot, request, parse, .. } = opened;
-        let input = RouteInput { request: &request, identity, request_id, received, parse, read };
+        let input = RouteInput {
+            request: &request,
+            identity,
+            request_id,
+            answer_id: answer_id.as_str(),
+            received,
+            parse,
+            read,
+        };
         Ok(router.route(&snapshot, input))
     })
     .await
 }
 
-fn open(router: &Router, body: Bytes, identity: &Identity) -> Result<Opened, Refusal> {
+fn open(router: &Router, protocol: Protocol, body: Bytes, identity: &Identity) -> Result<Opened, Refusal> {
     let started = Instant::now();
-    let request = ChatRequest::parse(body, &RequestLimits::default())?;
+    let request = ClientRequest::parse(protocol, body, &RequestLimits::default())?;
+    refuse_state(&request)?;
     let parse = started.elapsed();
     let snapshot = router.snapshot();
     let reading = snapshot.reading(&request, identity);
     Ok(Opened { snapshot, request, parse, reading })
+}
+
+/// Nothing is kept between requests, so what builds on it cannot be answered as it is meant.
+fn refuse_state(request: &ClientRequest) -> Result<(), Refusal> {
+    let ClientRequest::Responses(request) = request else { return Ok(()) };
+    let refused = |param: &str, message: &str| {
+        let error = ApiError::new(400, message).with_param(param).with_code("unsupported_parameter");
+        Err(Refusal::of(error, "unsupported_state"))
+    };
+    if request.previous_response_id().is_some() {
+        return refused(
+            "previous_response_id",
+            "responses are not stored here; send the earlier turns in `input`",
+        );
+    }
+    if request.conversation_id().is_some() {
+        return refused(
+            "conversation",
+            "conversations are not stored here; send the earlier turns in `input`",
+        );
+    }
+    if request.background() {
+        return refused("background", "background responses are not supported; ask for a stream instead");
+    }
+    Ok(())
 }
 
 /// Takes a step for a request, for a large one on a thread of its own. A panic in it is this request's alone.

@@ -9,6 +9,8 @@ use vsr_types::{Identity, IdentitySource, Secret};
 
 use crate::{BindError, refusal::Refusal};
 
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
 /// What a listener asks of its clients.
 pub(crate) struct Door {
     /// Present where keys are demanded; empty keys of the configuration open nothing.
@@ -78,7 +80,7 @@ impl Door {
                 return Err(Refusal::new(
                     "unauthorized",
                     401,
-                    "an API key is required: send `Authorization: Bearer KEY` with a valid key",
+                    "an API key is required: send `Authorization: Bearer KEY`, or `x-api-key: KEY`, with a valid key",
                 ));
             }
             identity.source = IdentitySource::ApiKey;
@@ -99,14 +101,19 @@ impl Door {
 
 /// Compares with every key, so that the time does not tell which one came close.
 fn presents_one_of(keys: &[Secret], headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let mut values = headers.get_all(header::AUTHORIZATION).iter().chain(headers.get_all(X_API_KEY));
     let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else {
-        return false;
+    let Ok(text) = value.to_str() else { return false };
+    // Clients of Anthropic send the bare key in a header of their own.
+    let token = match headers.contains_key(X_API_KEY) {
+        true => Some(text),
+        false => text
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|split| split.1),
     };
-    let token = token.trim();
-    let is_known = keys.iter().fold(false, |is_known, key| key.matches(token) | is_known);
-    scheme.eq_ignore_ascii_case("bearer") && is_known
+    let Some(token) = token.map(str::trim) else { return false };
+    keys.iter().fold(false, |is_known, key| key.matches(token) | is_known)
 }
 
 /// The one value of an identity header. Two values, or one that is not text, could be read differently elsewhere.

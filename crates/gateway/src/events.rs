@@ -8,14 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use http_body::Body as _;
-use vsr_protocol::{
-    ApiError,
-    openai_chat::{DONE_EVENT, StreamEnd, StreamObserver, StreamOptions},
-};
+use vsr_protocol::{ApiError, openai_chat::StreamEnd};
 use vsr_router::{Backend, Exchange};
 use vsr_upstream::Body;
 
-use crate::{failure::Failure, guard, turn::Turn};
+use crate::{failure::Failure, guard, relay::Relay, turn::Turn};
 
 /// Pieces are joined until they have so many bytes.
 const JOINED_BYTES: usize = 32 * 1024;
@@ -24,7 +21,7 @@ const JOINED_BYTES: usize = 32 * 1024;
 /// connection to the backend.
 pub(crate) struct EventStream {
     upstream: Option<Body>,
-    observer: StreamObserver,
+    relay: Relay,
     /// What the client gets next.
     pending: Vec<Bytes>,
     pending_bytes: usize,
@@ -43,15 +40,10 @@ pub(crate) struct EncodedStream {
 // === impl EventStream ===
 
 impl EventStream {
-    pub(crate) fn new(
-        upstream: Body,
-        exchange: Exchange,
-        backend: Arc<Backend>,
-        options: StreamOptions,
-    ) -> Self {
+    pub(crate) fn new(upstream: Body, exchange: Exchange, backend: Arc<Backend>, relay: Relay) -> Self {
         Self {
             upstream: Some(upstream),
-            observer: StreamObserver::new(options),
+            relay,
             pending: Vec::new(),
             pending_bytes: 0,
             yielded: None,
@@ -115,8 +107,8 @@ impl EventStream {
     }
 
     fn receive(&mut self, data: Bytes) {
-        let Self { observer, pending, .. } = self;
-        match guard::contain_step(|| observer.feed(data, pending)) {
+        let Self { relay, pending, .. } = self;
+        match guard::contain_step(|| relay.feed(data, pending)) {
             Ok(Ok(())) => {
                 if let Some(exchange) = self.exchange.as_mut().filter(|_| !self.pending.is_empty()) {
                     exchange.first_byte();
@@ -135,35 +127,33 @@ impl EventStream {
     /// one that is not never looks so.
     fn finish(&mut self, failure: Option<Failure>) {
         self.upstream = None;
-        let end = self.observer.finish(&mut self.pending);
+        let end = self.relay.finish(&mut self.pending);
         let Some(mut exchange) = self.exchange.take() else { return };
-        if let Some(usage) = self.observer.usage() {
+        self.relay.report(&exchange);
+        if let Some(usage) = self.relay.usage() {
             exchange.usage(usage);
         }
         let error = match end {
-            StreamEnd::Complete => None,
-            StreamEnd::CompleteWithoutDone => {
-                self.pending.push(Bytes::from_static(DONE_EVENT));
-                None
-            }
+            StreamEnd::Complete | StreamEnd::CompleteWithoutDone => None,
             StreamEnd::UpstreamError => Some("upstream_error"),
             StreamEnd::Truncated => {
                 let failure = failure.unwrap_or(Failure::UNFINISHED);
-                self.pending.push(failure.to_error(&exchange, &self.backend).to_openai_event());
+                let error = failure.to_error(&exchange, &self.backend);
+                self.relay.fail(&error, &mut self.pending);
                 Some(failure.reason)
             }
         };
         exchange.end(error);
     }
 
-    /// The router itself failed: what the observer holds cannot be used any more.
+    /// The router itself failed: what the relay holds cannot be used any more.
     fn abandon(&mut self) {
         self.upstream = None;
         self.pending.clear();
         if let Some(exchange) = self.exchange.take() {
             tracing::error!(request_id = %exchange.trace().request_id, "the router panicked while it read a stream");
             let error: ApiError = Failure::INTERNAL.to_error(&exchange, &self.backend);
-            self.pending.push(error.to_openai_event());
+            self.pending.push(self.relay.bare_error(&error));
             exchange.end(Some(Failure::INTERNAL.reason));
         }
     }
@@ -173,10 +163,10 @@ impl Drop for EventStream {
     /// Many clients leave at `[DONE]`, before the body's end: they have their answer. The others gave up.
     fn drop(&mut self) {
         let Some(mut exchange) = self.exchange.take() else { return };
-        if let Some(usage) = self.observer.usage() {
+        if let Some(usage) = self.relay.usage() {
             exchange.usage(usage);
         }
-        exchange.end((!self.observer.is_done()).then_some("client_gone"));
+        exchange.end((!self.relay.is_done()).then_some("client_gone"));
     }
 }
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use vsr_config::RoutingHeaders;
 use vsr_protocol::{
-    ApiError,
-    openai_chat::{self, StreamOptions},
+    AnswerContext, ApiError, Losses, Protocol, StreamTranslator, TranslatorOptions,
+    openai_chat::{StreamObserver, StreamOptions},
+    translate_answer,
 };
 use vsr_router::{Exchange, Forward};
 use vsr_upstream::{Body, ErrorKind, Request, Response, Timeouts};
@@ -16,8 +18,12 @@ use crate::{
     events::{EncodedStream, EventStream},
     failure::Failure,
     headers,
+    relay::Relay,
     service::Call,
 };
+
+const X_VSR_LOSSINESS_WARNINGS: HeaderName = HeaderName::from_static("x-vsr-lossiness-warnings");
+const X_VSR_PROTOCOL_WARNINGS: HeaderName = HeaderName::from_static("x-vsr-protocol-warnings");
 
 /// The largest answer that is held in memory.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -35,7 +41,13 @@ pub(crate) async fn forward(call: &Call<'_>, client_headers: HeaderMap, mut forw
         method: Method::POST,
         endpoint: Arc::clone(&backend.endpoint),
         path_and_query: backend.chat_path.clone(),
-        headers: headers::to_backend(client_headers, &call.listener().door, backend, call.id),
+        headers: headers::to_backend(
+            client_headers,
+            &call.listener().door,
+            backend,
+            &forward.context,
+            call.id,
+        ),
         body: std::mem::take(&mut forward.body),
     };
     let backend = &forward.backend;
@@ -49,7 +61,7 @@ pub(crate) async fn forward(call: &Call<'_>, client_headers: HeaderMap, mut forw
             pending.0.exchange.upstream_head();
             pending.pass_on(call, response).await
         }
-        Err(error) => pending.fail(&error),
+        Err(error) => pending.fail(call, &error),
     }
 }
 
@@ -64,27 +76,34 @@ impl Pending {
         if status.is_success() {
             return match body.collect(MAX_ANSWER_BYTES).await {
                 Ok(body) => self.whole(call, status, headers, body),
-                Err(error) => self.fail(&error),
+                Err(error) => self.fail(call, &error),
             };
         }
         if status == StatusCode::UNAUTHORIZED && self.0.backend.has_credential {
             // The router's own key was refused: nothing the client sent is at fault, and what the
             // backend says about the key is not for the client.
-            return self.refuse(Failure::CREDENTIAL_REFUSED);
+            return self.refuse(call, Failure::CREDENTIAL_REFUSED);
         }
         if status.is_client_error() || status.is_server_error() {
             let body = body.collect(MAX_ERROR_BYTES).await.ok();
-            return self.error(status, headers, body);
+            return self.error(call, status, headers, body);
         }
         let what = "redirected or did not answer as a model does";
-        self.refuse(Failure { what, ..Failure::of(ErrorKind::InvalidResponse) })
+        self.refuse(call, Failure { what, ..Failure::of(ErrorKind::InvalidResponse) })
     }
 
     fn stream(self, call: &Call<'_>, status: StatusCode, headers: HeaderMap, body: Body) -> Answer {
-        let Forward { mut exchange, backend, usage_injected, choices, .. } = *self.0;
+        let Forward { mut exchange, backend, usage_injected, choices, context, losses, .. } = *self.0;
+        let translates = context.client != context.upstream;
+        if translates && is_encoded(&headers) {
+            let what = "encoded its stream although it was asked not to, so that it cannot be translated";
+            let failure = Failure { what, ..Failure::of(ErrorKind::InvalidResponse) };
+            return refused(call, exchange, &backend, failure);
+        }
         exchange.status(status.as_u16());
         let mut head = HeaderMap::with_capacity(32);
         add_routing_headers(&exchange, call, &mut head);
+        add_warnings(&losses, call, &mut head);
         let mut answer = if is_encoded(&headers) {
             tracing::warn!(
                 backend = %backend.name,
@@ -98,7 +117,14 @@ impl Pending {
                 choices,
                 ..StreamOptions::default()
             };
-            answer::events(status, EventStream::new(body, exchange, backend, options))
+            let relay = if context.client == Protocol::Chat && !translates {
+                Relay::Watched(StreamObserver::new(options))
+            } else {
+                let client = context.client;
+                let translator = StreamTranslator::new(context, TranslatorOptions::default());
+                Relay::Translated(Box::new(translator), client)
+            };
+            answer::events(status, EventStream::new(body, exchange, backend, relay))
         };
         head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers::to_client(headers, &mut head);
@@ -107,59 +133,121 @@ impl Pending {
     }
 
     fn whole(self, call: &Call<'_>, status: StatusCode, headers: HeaderMap, body: Bytes) -> Answer {
-        let mut exchange = self.0.exchange;
-        if !is_encoded(&headers)
-            && let Some(usage) = openai_chat::read_usage(&body)
-        {
-            exchange.usage(usage);
-        }
+        let Forward { mut exchange, backend, context, mut losses, .. } = *self.0;
+        let body = if context.client == context.upstream && is_encoded(&headers) {
+            body
+        } else {
+            match read_answer(body, &context, &mut exchange, &mut losses) {
+                Ok(body) => body,
+                Err(failure) => return refused(call, exchange, &backend, failure),
+            }
+        };
         exchange.status(status.as_u16());
         exchange.first_byte();
         let mut answer = answer::whole(status, body);
         *answer.headers_mut() = HeaderMap::with_capacity(32);
         add_routing_headers(&exchange, call, answer.headers_mut());
+        add_warnings(&losses, call, answer.headers_mut());
         headers::to_client(headers, answer.headers_mut());
         exchange.end(None);
         answer
     }
 
-    /// An error of the backend: its own body if a client can read it, with the status as it is.
-    fn error(self, status: StatusCode, mut headers: HeaderMap, body: Option<Bytes>) -> Answer {
-        let Forward { mut exchange, backend, .. } = *self.0;
+    /// An error of the backend: its own body if both sides speak the same protocol, else its words in the client's.
+    fn error(
+        self,
+        call: &Call<'_>,
+        status: StatusCode,
+        mut headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Answer {
+        let Forward { mut exchange, backend, context, .. } = *self.0;
+        let translates = context.client != context.upstream;
+        let code = status.as_u16();
         let mut answer = match body.filter(|body| is_readable(&headers, body)) {
-            Some(body) => answer::whole(status, body),
-            None => {
+            Some(body) if !translates => answer::whole(status, body),
+            body => {
+                let encoded = is_encoded(&headers);
                 headers.remove(header::CONTENT_TYPE);
                 headers.remove(header::CONTENT_ENCODING);
-                let code = status.as_u16();
-                let message =
-                    format!("backend `{}` answered with status {code} and nothing readable", backend.name);
-                answer::refusal(&ApiError::new(code, message))
+                let stated = body.filter(|_| !encoded).and_then(|body| ApiError::from_upstream(code, &body));
+                let error = stated.unwrap_or_else(|| {
+                    let name = &backend.name;
+                    ApiError::new(
+                        code,
+                        format!("backend `{name}` answered with status {code} and nothing readable"),
+                    )
+                });
+                answer::refusal(&error, call.protocol)
             }
         };
         headers::to_client(headers, answer.headers_mut());
-        exchange.status(status.as_u16());
+        exchange.status(answer.status().as_u16());
         exchange.end(Some(if status.is_server_error() { "upstream_5xx" } else { "upstream_4xx" }));
         answer
     }
 
-    fn fail(self, error: &vsr_upstream::Error) -> Answer {
+    fn fail(self, call: &Call<'_>, error: &vsr_upstream::Error) -> Answer {
         tracing::warn!(
             request_id = %self.0.exchange.trace().request_id,
             backend = %self.0.backend.name,
             %error,
             "a backend failed"
         );
-        self.refuse(Failure::of(error.kind()))
+        self.refuse(call, Failure::of(error.kind()))
     }
 
-    fn refuse(self, failure: Failure) -> Answer {
-        let Forward { mut exchange, backend, .. } = *self.0;
-        let error = failure.to_error(&exchange, &backend);
-        exchange.status(error.status);
-        exchange.end(Some(failure.reason));
-        answer::refusal(&error)
+    fn refuse(self, call: &Call<'_>, failure: Failure) -> Answer {
+        let Forward { exchange, backend, .. } = *self.0;
+        refused(call, exchange, &backend, failure)
     }
+}
+
+fn refused(
+    call: &Call<'_>,
+    mut exchange: Exchange,
+    backend: &vsr_router::Backend,
+    failure: Failure,
+) -> Answer {
+    let error = failure.to_error(&exchange, backend);
+    exchange.status(error.status_for(call.protocol));
+    exchange.end(Some(failure.reason));
+    answer::refusal(&error, call.protocol)
+}
+
+/// A whole answer as the client gets it; its usage is recorded. What cannot be read is passed on only where nothing
+/// has to be translated.
+fn read_answer(
+    body: Bytes,
+    context: &AnswerContext,
+    exchange: &mut Exchange,
+    losses: &mut Losses,
+) -> Result<Bytes, Failure> {
+    let Some(translated) = translate_answer(&body, context) else {
+        let what = "did not answer as its protocol demands";
+        return match context.client == context.upstream {
+            true => Ok(body),
+            false => Err(Failure { what, ..Failure::of(ErrorKind::InvalidResponse) }),
+        };
+    };
+    if let Some(usage) = translated.usage {
+        exchange.usage(usage);
+    }
+    exchange.lost(context, &translated.losses);
+    losses.extend(translated.losses);
+    Ok(translated.body)
+}
+
+/// Tells what translation lost.
+fn add_warnings(losses: &Losses, call: &Call<'_>, headers: &mut HeaderMap) {
+    if call.listener().routing_headers == RoutingHeaders::Off {
+        return;
+    }
+    let Some(value) = losses.header_value().and_then(|value| HeaderValue::try_from(value).ok()) else {
+        return;
+    };
+    headers.insert(X_VSR_LOSSINESS_WARNINGS, value.clone());
+    headers.insert(X_VSR_PROTOCOL_WARNINGS, value);
 }
 
 /// Adds the headers that tell of the routing, as far as the listener tells it.

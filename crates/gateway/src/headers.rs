@@ -1,6 +1,7 @@
 //! Which headers pass: to a backend by a list of those that do not, to a client by a list of those that do.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use vsr_protocol::{AnswerContext, Protocol};
 use vsr_router::Backend;
 
 use crate::{
@@ -8,10 +9,19 @@ use crate::{
     request_id::{Id, X_REQUEST_ID},
 };
 
+pub(crate) const X_SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 
 /// The headers of the request to `backend`: the client's, without what is not for the backend, and the router's own.
-pub(crate) fn to_backend(client: HeaderMap, door: &Door, backend: &Backend, id: &Id) -> HeaderMap {
+pub(crate) fn to_backend(
+    client: HeaderMap,
+    door: &Door,
+    backend: &Backend,
+    context: &AnswerContext,
+    id: &Id,
+) -> HeaderMap {
     let named_by_connection = named_by_connection(&client);
     let keeps_credentials = !backend.has_credential && !door.demands_key();
     let mut headers = HeaderMap::with_capacity(client.keys_len() + backend.headers.len() + 3);
@@ -22,12 +32,19 @@ pub(crate) fn to_backend(client: HeaderMap, door: &Door, backend: &Backend, id: 
             let is_private = is_private(name.as_str())
                 || !keeps_credentials && is_credential(&name)
                 || door.owns_header(&name)
+                || context.client != context.upstream && is_of_vendor(name.as_str(), context.client)
                 || named_by_connection.contains(&name);
             passing = (!is_private).then_some(name);
         }
         if let Some(name) = &passing {
             headers.append(name.clone(), value);
         }
+    }
+    if context.client != context.upstream {
+        translate_credential(&mut headers, context.upstream);
+    }
+    if context.upstream == Protocol::Messages && !headers.contains_key(ANTHROPIC_VERSION) {
+        headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -52,6 +69,38 @@ pub(crate) fn to_client(backend: HeaderMap, answer: &mut HeaderMap) {
         if let Some(name) = &passing {
             answer.append(name.clone(), value);
         }
+    }
+}
+
+/// The session that a client states: its own header, or those of known agents. Echoed to the client.
+pub(crate) fn session_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    const SOURCES: [&str; 4] = ["x-session-id", "x-claude-code-session-id", "session_id", "session-id"];
+    const MAX_BYTES: usize = 256;
+    let stated = SOURCES.iter().find_map(|name| headers.get(*name))?;
+    (1..=MAX_BYTES).contains(&stated.len()).then(|| stated.clone())
+}
+
+/// Headers that say something about one vendor's protocol, and mean nothing in another.
+fn is_of_vendor(name: &str, client: Protocol) -> bool {
+    match client {
+        Protocol::Messages => name.starts_with("anthropic-"),
+        Protocol::Chat | Protocol::Responses => name.starts_with("openai-"),
+    }
+}
+
+/// Puts the client's own key, where it passes at all, into the header that the backend's protocol has for it.
+fn translate_credential(headers: &mut HeaderMap, upstream: Protocol) {
+    if upstream == Protocol::Messages {
+        let bearer = headers.remove(header::AUTHORIZATION);
+        let key = bearer.as_ref().and_then(|value| value.to_str().ok()).and_then(|text| text.split_once(' '));
+        if let Some(Ok(value)) = key.map(|(_, key)| HeaderValue::from_str(key.trim())) {
+            headers.insert(X_API_KEY, value);
+        }
+    } else if let Some(key) = headers.remove(X_API_KEY)
+        && let Ok(key) = key.to_str()
+        && let Ok(value) = HeaderValue::from_str(&format!("Bearer {key}"))
+    {
+        headers.insert(header::AUTHORIZATION, value);
     }
 }
 
@@ -91,6 +140,7 @@ fn is_credential(name: &HeaderName) -> bool {
 fn is_for_client(name: &str) -> bool {
     matches!(name, "content-type" | "content-encoding" | "retry-after")
         || name.starts_with("openai-")
+        || name.starts_with("anthropic-ratelimit-")
         || name.starts_with("x-ratelimit-")
 }
 

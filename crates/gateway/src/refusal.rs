@@ -22,6 +22,11 @@ impl Refusal {
         Self { error: ApiError::new(status, message), reason }
     }
 
+    /// A refusal with an error of one's own.
+    pub(crate) fn of(error: ApiError, reason: &'static str) -> Self {
+        Self { error, reason }
+    }
+
     /// This process failed.
     pub(crate) fn internal() -> Self {
         let error = ApiError::new(500, "the router failed to handle the request").with_code("internal_error");
@@ -39,7 +44,7 @@ impl Refusal {
             error = self.reason,
             "request",
         );
-        answer::refusal(&self.error)
+        answer::refusal(&self.error, call.protocol)
     }
 }
 

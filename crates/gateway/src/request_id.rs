@@ -39,7 +39,8 @@ impl IdSource {
         stated(headers).unwrap_or_else(|| self.fresh())
     }
 
-    fn fresh(&self) -> Id {
+    /// An id of the router's own, which no client can choose.
+    pub(crate) fn fresh(&self) -> Id {
         // Multiplying by an odd number maps the counter one to one, so that ids do not look like a sequence.
         let count = self.next.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut text = [0; 32];

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use vsr_protocol::ApiError;
+use vsr_protocol::{ApiError, Protocol};
 use vsr_router::Router;
 use vsr_types::Identity;
 use vsr_upstream::Client;
@@ -15,7 +15,7 @@ use crate::{
     answer::{self, Answer},
     body, chat,
     connection::Connection,
-    guard,
+    count, guard, headers,
     listener::Listener,
     models,
     refusal::Refusal,
@@ -28,12 +28,16 @@ pub(crate) struct Call<'c> {
     pub(crate) connection: &'c Connection,
     pub(crate) id: &'c Id,
     pub(crate) received: Instant,
+    /// What the client speaks, by the path it asks.
+    pub(crate) protocol: Protocol,
 }
 
 /// What a path stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint<'p> {
-    Chat,
+    /// A request for an answer.
+    Answer(Protocol),
+    CountTokens,
     Models,
     Model(&'p str),
     Health,
@@ -53,12 +57,15 @@ pub(crate) async fn handle(
     connection.activity.set_unread_body(!body.is_end_stream());
     let id = connection.worker.ids.id_for(&head.headers);
     let has_promised_body = head.headers.contains_key(header::EXPECT);
-    let call = Call { connection: &connection, id: &id, received };
+    let protocol = Endpoint::of(head.uri.path()).protocol();
+    let session = headers::session_id(&head.headers);
+    let call = Call { connection: &connection, id: &id, received, protocol };
     let answered = guard::contain(pin!(respond(&call, head, &mut body))).await;
     let mut answer = answered.unwrap_or_else(|_panic| {
         // What it panicked with may hold text of the request. Its exchange, if it had one, is recorded.
         tracing::error!(request_id = %id.text, "the router panicked while it answered a request; others are not affected");
-        answer::refusal(&ApiError::new(500, "the router failed to handle the request").with_code("internal_error"))
+        let error = ApiError::new(500, "the router failed to handle the request").with_code("internal_error");
+        answer::refusal(&error, protocol)
     });
     if connection.activity.has_unread_body() {
         // A client that waits for `100 Continue` sends nothing if the answer is final.
@@ -67,6 +74,9 @@ pub(crate) async fn handle(
         } else {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+    }
+    if let Some(session) = session {
+        answer.headers_mut().insert(headers::X_SESSION_ID, session);
     }
     answer.headers_mut().insert(X_REQUEST_ID, id.header);
     answer.body_mut().hold(busy);
@@ -88,23 +98,25 @@ async fn respond(call: &Call<'_>, head: Parts, body: &mut Incoming) -> Answer {
         return wrong_method(call, endpoint);
     }
     match endpoint {
-        Endpoint::Chat => chat::complete(call, headers, body, identity).await,
+        Endpoint::Answer(_) => chat::complete(call, headers, body, identity).await,
+        Endpoint::CountTokens => count::tokens(call, &headers, body).await,
         Endpoint::Models => {
-            let list = models::list(&call.router().snapshot(), call.connection.worker.started_seconds);
+            let shape = models::Shape::wanted_by(&headers);
+            let list = models::list(&call.router().snapshot(), call.connection.worker.started_seconds, shape);
             answer::json(StatusCode::OK, list)
         }
-        Endpoint::Model(name) => model(call, name),
+        Endpoint::Model(name) => model(call, name, models::Shape::wanted_by(&headers)),
         Endpoint::Health => answer::json(StatusCode::OK, text(&Status::health(&[]))),
         Endpoint::Ready | Endpoint::StartupStatus | Endpoint::Unknown => readiness(call.status()),
     }
 }
 
-fn model(call: &Call<'_>, written: &str) -> Answer {
+fn model(call: &Call<'_>, written: &str, shape: models::Shape) -> Answer {
     let name = percent_decoded(written);
     let snapshot = call.router().snapshot();
-    match models::describe(&snapshot, &name, call.connection.worker.started_seconds) {
+    match models::describe(&snapshot, &name, call.connection.worker.started_seconds, shape) {
         Some(description) => answer::json(StatusCode::OK, description),
-        None => answer::refusal(&ApiError::model_not_found(&name)),
+        None => answer::refusal(&ApiError::model_not_found(&name), shape.protocol()),
     }
 }
 
@@ -144,7 +156,7 @@ fn admit(
 }
 
 fn wrong_method(call: &Call<'_>, endpoint: Endpoint<'_>) -> Answer {
-    let allowed = if endpoint == Endpoint::Chat { "POST" } else { "GET, HEAD" };
+    let allowed = if endpoint.is_posted_to() { "POST" } else { "GET, HEAD" };
     let refusal = Refusal::new("method_not_allowed", 405, format!("method not allowed; use {allowed}"));
     let mut answer = refusal.answer(call);
     answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
@@ -201,7 +213,10 @@ impl<'p> Endpoint<'p> {
     fn of(path: &'p str) -> Self {
         let path = path.strip_suffix('/').unwrap_or(path);
         match path {
-            "/v1/chat/completions" => Self::Chat,
+            "/v1/chat/completions" => Self::Answer(Protocol::Chat),
+            "/v1/responses" => Self::Answer(Protocol::Responses),
+            "/v1/messages" => Self::Answer(Protocol::Messages),
+            "/v1/messages/count_tokens" => Self::CountTokens,
             "/v1/models" => Self::Models,
             "/health" => Self::Health,
             "/ready" => Self::Ready,
@@ -210,13 +225,26 @@ impl<'p> Endpoint<'p> {
         }
     }
 
+    /// The protocol whose shape errors have.
+    fn protocol(self) -> Protocol {
+        match self {
+            Self::Answer(protocol) => protocol,
+            Self::CountTokens => Protocol::Messages,
+            _ => Protocol::Chat,
+        }
+    }
+
+    fn is_posted_to(self) -> bool {
+        matches!(self, Self::Answer(_) | Self::CountTokens)
+    }
+
     /// Probes come without keys.
     fn is_open_to_all(self) -> bool {
         matches!(self, Self::Health | Self::Ready | Self::StartupStatus)
     }
 
     fn takes(self, method: &Method) -> bool {
-        if self == Self::Chat {
+        if self.is_posted_to() {
             method == Method::POST
         } else {
             method == Method::GET || method == Method::HEAD

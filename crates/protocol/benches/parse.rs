@@ -1,4 +1,5 @@
-//! Time to read request bodies of 1 KB and 100 KB, to edit them, and to watch a stream.
+//! Time to read request bodies of 1 KB and 100 KB, to edit and translate them, and to watch and
+//! translate a stream.
 
 use std::hint::black_box;
 
@@ -6,7 +7,9 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use vsr_protocol::json::Document;
 use vsr_protocol::openai_chat::{StreamObserver, StreamOptions};
-use vsr_protocol::{ChatRequest, Edits, RequestLimits};
+use vsr_protocol::{
+    ChatRequest, ClientRequest, Edits, Protocol, RequestLimits, StreamTranslator, Target, TranslatorOptions,
+};
 
 /// Sentences in several languages, with the line breaks and quotes of pasted code.
 const PASSAGES: [&str; 6] = [
@@ -104,10 +107,77 @@ fn stream(c: &mut Criterion) {
     group.finish();
 }
 
+/// Reading and writing together: what a translated request costs beside a spliced one.
+fn translate(c: &mut Criterion) {
+    let limits = RequestLimits::default();
+    let mut group = c.benchmark_group("request read and written");
+    for (name, body) in [("1 KB", body(1_000, 1)), ("100 KB, 41 turns", body(100_000, 41))] {
+        for upstream in [Protocol::Chat, Protocol::Messages] {
+            let target = Target::new(upstream, "claude-sonnet-4-5");
+            let mut edits = Edits::default();
+            edits.set_model(target.model);
+            group.bench_function(format!("{name} for {}", upstream.name()), |b| {
+                b.iter(|| {
+                    let request = ClientRequest::parse(Protocol::Chat, black_box(body.clone()), &limits);
+                    request.and_then(|request| request.outgoing(&target, &edits))
+                });
+            });
+        }
+    }
+    group.finish();
+
+    let events = [
+        (
+            Protocol::Chat,
+            concat!(
+                r#"data: {"id":"chatcmpl-8f2","object":"chat.completion.chunk","created":1790000000,"model":"small","#,
+                r#""choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}]}"#,
+                "\n\n",
+            ),
+        ),
+        (
+            Protocol::Messages,
+            concat!(
+                "event: content_block_delta\n",
+                r#"data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" word"}}"#,
+                "\n\n",
+            ),
+        ),
+    ];
+    let mut group = c.benchmark_group("stream translated");
+    for (upstream, event) in events {
+        for client in [Protocol::Chat, Protocol::Responses, Protocol::Messages] {
+            let body: &[u8] = match client {
+                Protocol::Responses => br#"{"model":"m","input":"hi"}"#,
+                _ => br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#,
+            };
+            let Ok(request) = ClientRequest::parse(client, Bytes::from_static(body), &limits) else {
+                continue;
+            };
+            let context = request.answer_context(&Target::new(upstream, "m"), "id", 1);
+            let chunk = Bytes::from_static(event.as_bytes());
+            group.bench_function(format!("1000 events, {} for {}", upstream.name(), client.name()), |b| {
+                b.iter(|| {
+                    let options = TranslatorOptions::default();
+                    let mut translator = StreamTranslator::new(context.clone(), options);
+                    let mut out = Vec::new();
+                    for _ in 0..1000 {
+                        out.clear();
+                        let _ = translator.feed(black_box(chunk.clone()), &mut out);
+                    }
+                    translator.finish(&mut out)
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     parse(&mut criterion);
     edit(&mut criterion);
     stream(&mut criterion);
+    translate(&mut criterion);
     criterion.final_summary();
 }

@@ -88,6 +88,10 @@ impl ChatRequest {
         self.document.bytes()
     }
 
+    pub(crate) fn text(&self) -> &ByteString {
+        self.document.text()
+    }
+
     /// The body as a document, for fields that have no accessor here.
     pub fn root(&self) -> Value<'_> {
         self.document.root()

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::json::JsonError;
+use crate::json::{JsonError, JsonLimits, Mode, Tape, Value, Writer, named_event};
+use crate::protocol::Protocol;
 
 /// A request that cannot be routed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +26,12 @@ pub enum RequestError {
     #[error("the body must be a JSON object, not {0}")]
     NotAnObject(&'static str),
 }
+
+/// The code for a request that is too long for the model.
+const CONTEXT_LENGTH: &str = "context_length_exceeded";
+
+/// How Anthropic's message for it begins.
+const TOO_LONG: &str = "prompt is too long";
 
 /// The kind of an error, as clients tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,6 +122,35 @@ impl ErrorType {
         }
     }
 
+    /// The kind of this name, in any of the protocols.
+    fn of_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "invalid_request_error" | "BadRequestError" | "request_too_large" => Self::InvalidRequest,
+            "authentication_error" => Self::Authentication,
+            "permission_error" | "billing_error" => Self::Permission,
+            "not_found_error" | "NotFoundError" => Self::NotFound,
+            "timeout_error" => Self::Timeout,
+            "rate_limit_error" | "rate_limit_exceeded" => Self::RateLimit,
+            "overloaded_error" => Self::Overloaded,
+            "api_error" | "server_error" => Self::Api,
+            _ => return None,
+        })
+    }
+
+    /// The status that stands for the kind, for errors that come without one.
+    fn status(self) -> u16 {
+        match self {
+            Self::InvalidRequest => 400,
+            Self::Authentication => 401,
+            Self::Permission => 403,
+            Self::NotFound => 404,
+            Self::Timeout => 504,
+            Self::RateLimit => 429,
+            Self::Api => 500,
+            Self::Overloaded => 529,
+        }
+    }
+
     /// The kind's name in OpenAI's protocols.
     pub fn openai_name(self) -> &'static str {
         match self {
@@ -168,6 +204,111 @@ impl ApiError {
         Self { code: Some(code.into()), ..self }
     }
 
+    /// Reads what an upstream says went wrong, in whatever shape it says it: OpenAI's,
+    /// Anthropic's, or the plain `{"message"}` and `{"detail"}` of other servers. None if the body
+    /// says nothing. `status` is that of the response, or 0 for an event in a stream.
+    ///
+    /// The upstream's words are kept, but for what looks like a key in them.
+    pub fn from_upstream(status: u16, body: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(body).ok()?;
+        let mut tape = Tape::default();
+        tape.scan(text, &JsonLimits::default(), Mode::Tolerant).ok()?;
+        Self::from_value(status, tape.root(text))
+    }
+
+    pub(crate) fn from_value(status: u16, body: Value<'_>) -> Option<Self> {
+        let error = body.get("error").filter(|error| !error.is_null()).unwrap_or(body);
+        let text = |key: &str| error.get(key).and_then(Value::as_str);
+        let message = error.as_str().or_else(|| text("message")).or_else(|| text("detail"))?;
+        let stated_type = text("type").as_deref().and_then(ErrorType::of_name);
+        let stated_code = text("code");
+        // Some servers write the status there.
+        let code_status = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+        let status = match (status, code_status) {
+            (0, Some(code)) if (400..600).contains(&code) => code,
+            (0, _) => stated_type.unwrap_or(ErrorType::Api).status(),
+            (status, _) => status,
+        };
+        let mut read = Self::new(status, redacted(&message));
+        read.error_type = stated_type.unwrap_or(read.error_type);
+        read.param = text("param").map(Cow::into_owned);
+        if let Some(code) = stated_code {
+            read.code = Some(Cow::Owned(code.into_owned()));
+        } else if is_context_length(&read.message) {
+            read.code = Some(Cow::Borrowed(CONTEXT_LENGTH));
+        }
+        Some(read)
+    }
+
+    /// The status that a client of `protocol` gets: each vendor has its own for a lack of capacity.
+    pub fn status_for(&self, protocol: Protocol) -> u16 {
+        match (self.status, protocol) {
+            (529, Protocol::Chat | Protocol::Responses) => 503,
+            (503, Protocol::Messages) => 529,
+            (status, _) => status,
+        }
+    }
+
+    /// The response body in the shape of `protocol`.
+    pub fn to_body(&self, protocol: Protocol) -> Bytes {
+        match protocol {
+            Protocol::Chat | Protocol::Responses => self.to_openai_body(),
+            Protocol::Messages => Bytes::from(self.anthropic_json()),
+        }
+    }
+
+    /// The error as the last event of a stream of `protocol`. For Responses this is the event for
+    /// a stream that has no response in it; see [`crate::StreamTranslator::fail`].
+    pub fn to_event(&self, protocol: Protocol) -> Bytes {
+        match protocol {
+            Protocol::Chat => self.to_openai_event(),
+            Protocol::Messages => named_event("error", &self.anthropic_json()),
+            Protocol::Responses => {
+                let mut out = Writer::default();
+                out.object(|out| {
+                    out.string_field("type", "error");
+                    out.nullable_field("code", self.code.as_deref().or(Some(self.response_code())));
+                    out.string_field("message", &self.message);
+                    out.nullable_field("param", self.param.as_deref());
+                    out.number_field("sequence_number", 0);
+                });
+                named_event("error", out.as_str())
+            }
+        }
+    }
+
+    /// The code in a failed response of the Responses protocol.
+    pub(crate) fn response_code(&self) -> &str {
+        match (self.error_type, self.code.as_deref()) {
+            (_, Some(CONTEXT_LENGTH)) => CONTEXT_LENGTH,
+            (ErrorType::RateLimit, _) => "rate_limit_exceeded",
+            (ErrorType::InvalidRequest, _) => "invalid_prompt",
+            _ => "server_error",
+        }
+    }
+
+    fn anthropic_json(&self) -> String {
+        let name = match self.status {
+            413 => "request_too_large",
+            402 => "billing_error",
+            _ => self.error_type.openai_name(),
+        };
+        let mut out = Writer::default();
+        out.object(|out| {
+            out.string_field("type", "error");
+            out.object_field("error", |error| {
+                error.string_field("type", name);
+                // By these words clients of Anthropic know that they have to shorten.
+                if self.code.as_deref() == Some(CONTEXT_LENGTH) && !self.message.starts_with(TOO_LONG) {
+                    error.key("message").joined(&[TOO_LONG, ": ", &self.message]);
+                } else {
+                    error.string_field("message", &self.message);
+                }
+            });
+        });
+        out.into_string()
+    }
+
     /// The response body in the shape of OpenAI's protocols.
     pub fn to_openai_body(&self) -> Bytes {
         let body = Body {
@@ -184,4 +325,42 @@ impl ApiError {
         let body = self.to_openai_body();
         Bytes::from([b"data: ".as_slice(), &body, b"\n\n"].concat())
     }
+}
+
+/// Whether an upstream's words mean that the request is too long for the model.
+fn is_context_length(message: &str) -> bool {
+    message.starts_with(TOO_LONG)
+        || message.contains("maximum context length")
+        || message.contains("context window")
+}
+
+/// `message` without what looks like a key: long words that begin as keys do.
+fn redacted(message: &str) -> String {
+    const PREFIXES: [&str; 6] = ["sk-", "sk_", "pk-", "key-", "xai-", "gsk_"];
+    const SHOWN_CHARS: usize = 3;
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.' | '+' | '/' | '=');
+    let mut out = String::with_capacity(message.len());
+    let mut after_bearer = false;
+    let mut rest = message;
+    while !rest.is_empty() {
+        let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+        if length == 0 {
+            let first = rest.chars().next().map_or(1, char::len_utf8);
+            out.push_str(&rest[..first]);
+            rest = &rest[first..];
+            continue;
+        }
+        let word = &rest[..length];
+        let looks_secret = PREFIXES.iter().any(|prefix| word.starts_with(prefix)) && word.len() >= 8
+            || after_bearer && word.len() >= 8;
+        if looks_secret {
+            out.push_str(&word[..SHOWN_CHARS]);
+            out.push_str("...");
+        } else {
+            out.push_str(word);
+        }
+        after_bearer = word.eq_ignore_ascii_case("bearer");
+        rest = &rest[length..];
+    }
+    out
 }

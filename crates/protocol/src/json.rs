@@ -9,6 +9,7 @@ mod error;
 mod scan;
 mod text;
 mod value;
+mod write;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -18,6 +19,7 @@ pub use value::{Items, Kind, Member, Members, Value};
 
 pub(crate) use scan::{Mode, Tape};
 pub(crate) use text::quote;
+pub(crate) use write::{Writer, event_data, named_event};
 
 /// What a document may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -79,10 +79,25 @@ impl Edits {
 
     /// The request's body with all changes made.
     pub fn apply(&self, request: &ChatRequest) -> Bytes {
-        let root = request.root();
+        self.apply_to(request.root(), request.body())
+    }
+
+    /// `body`, whose outermost value is `root`, with all changes made.
+    pub(crate) fn apply_to(&self, root: Value<'_>, body: &Bytes) -> Bytes {
         let mut patches = Patches::default();
         edit_object(root, &self.fields, &mut patches);
-        patches.apply(request.body())
+        patches.apply(body)
+    }
+
+    /// The edits but for the model's name.
+    pub(crate) fn without_model(&self) -> Self {
+        let fields = self.fields.iter().filter(|(name, _)| name != "model");
+        Self { fields: fields.cloned().collect() }
+    }
+
+    /// Sets a top-level member to JSON text.
+    pub(crate) fn set_raw(&mut self, name: &str, json: String) {
+        self.put(&[name], Edit::Set(json));
     }
 
     fn put(&mut self, path: &[&str], edit: Edit) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use vsr_config::Document;
 use vsr_encoder::{Blob, Model, PoolOptions, Scratch};
-use vsr_protocol::{ChatRequest, RequestLimits};
+use vsr_protocol::{ClientRequest, Protocol, RequestLimits};
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 use vsr_router::{Metrics, RouteInput, Router, RouterParts, Snapshot, Surroundings, compile};
 use vsr_store::MemoryStore;
@@ -60,13 +60,13 @@ fn text(tokens: usize, seed: &mut u64) -> String {
     words.join(" ")
 }
 
-fn request(messages: &[(&str, &str)]) -> Result<ChatRequest, Box<dyn std::error::Error>> {
+fn request(messages: &[(&str, &str)]) -> Result<ClientRequest, Box<dyn std::error::Error>> {
     let list: Vec<_> = messages
         .iter()
         .map(|(role, content)| serde_json::json!({ "role": role, "content": content }))
         .collect();
     let body = serde_json::json!({ "model": "auto", "messages": list }).to_string();
-    Ok(ChatRequest::parse(Bytes::from(body), &RequestLimits::default())?)
+    Ok(ClientRequest::parse(Protocol::Chat, Bytes::from(body), &RequestLimits::default())?)
 }
 
 struct Bench {
@@ -77,7 +77,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn route(&self, request: &ChatRequest) -> Duration {
+    fn route(&self, request: &ClientRequest) -> Duration {
         let started = Instant::now();
         let identity = Identity::default();
         let reading = self.snapshot.reading(request, &identity);
@@ -86,6 +86,7 @@ impl Bench {
             request,
             identity,
             request_id: RequestId::from("bench"),
+            answer_id: "bench",
             received: started,
             parse: Duration::ZERO,
             read,

@@ -43,7 +43,7 @@ pub struct Backend {
     pub name: Arc<str>,
     /// The server.
     pub endpoint: Arc<Endpoint>,
-    /// The path of chat completions.
+    /// The path that requests are posted to.
     pub chat_path: PathAndQuery,
     /// Headers of every request: the credential, and those of `extra_headers`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
@@ -265,13 +265,19 @@ impl Source<'_> {
         })
     }
 
+    /// Whether the backend speaks Anthropic Messages.
+    fn speaks_messages(&self) -> bool {
+        self.provider.api_format == ApiFormat::Anthropic
+    }
+
     fn address(&self) -> Result<(Endpoint, PathAndQuery), SourceProblem> {
         let reference = self.reference;
         let (key, endpoint, path) = if let Some(base_url) = &reference.base_url {
             let (endpoint, base) = Endpoint::parse_with_path(base_url)
                 .map_err(|error| SourceProblem("base_url", error.to_string()))?;
             let suffix = match reference.provider {
-                Some(ProviderKind::Anthropic) => "/v1/messages",
+                _ if self.speaks_messages() && base.ends_with("/v1") => "/messages",
+                _ if self.speaks_messages() => "/v1/messages",
                 Some(ProviderKind::MiniMax) => "/v1/chat/completions",
                 _ if base.is_empty() => "/v1/chat/completions",
                 _ => "/chat/completions",
@@ -279,7 +285,8 @@ impl Source<'_> {
             ("base_url", endpoint, format!("{base}{suffix}"))
         } else {
             let written = reference.endpoint.as_deref().unwrap_or_default();
-            ("endpoint", self.endpoint(written)?, "/v1/chat/completions".to_owned())
+            let path = if self.speaks_messages() { "/v1/messages" } else { "/v1/chat/completions" };
+            ("endpoint", self.endpoint(written)?, path.to_owned())
         };
         let mut path = match &reference.chat_path {
             Some(explicit) if explicit.starts_with('/') => explicit.clone(),
@@ -322,6 +329,7 @@ impl Source<'_> {
     fn authentication(&self, key: &Secret) -> Result<(HeaderName, HeaderValue), SourceProblem> {
         let default_header = match self.reference.provider {
             Some(ProviderKind::Anthropic) => "x-api-key",
+            None if self.speaks_messages() => "x-api-key",
             Some(ProviderKind::AzureOpenAi) => "api-key",
             _ => "authorization",
         };

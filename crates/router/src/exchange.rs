@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use vsr_protocol::{AnswerContext, Losses};
 use vsr_types::{ModelName, RouteTrace, Stage, Usage};
 
 use crate::{Router, Snapshot};
@@ -77,6 +78,11 @@ impl Exchange {
     /// The backend reported usage.
     pub fn usage(&mut self, usage: Usage) {
         self.trace.outcome.usage = Some(usage);
+    }
+
+    /// Translating the answer lost something.
+    pub fn lost(&self, context: &AnswerContext, losses: &Losses) {
+        self.router.metrics().lost(context.upstream, context.client, losses);
     }
 
     /// How long ago the request was received.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use vsr_config::{Decision, Plugin};
-use vsr_protocol::{ChatRequest, openai_chat::Completion};
-use vsr_types::{RequestId, Timestamp};
+use vsr_protocol::{ClientRequest, own_answer};
+use vsr_types::Timestamp;
 
 /// The text that a decision answers with.
 #[derive(Debug, Clone)]
@@ -22,15 +22,8 @@ impl FastResponse {
         })
     }
 
-    /// The answer to `request`, streamed if it asks for that.
-    pub(crate) fn render(&self, request: &ChatRequest, id: &RequestId, at: Timestamp) -> Bytes {
-        let id = format!("chatcmpl-{id}");
-        let completion =
-            Completion { id: &id, model: request.model(), created_seconds: at.seconds(), content: &self.0 };
-        if request.stream() {
-            completion.to_events(request.include_usage() == Some(true))
-        } else {
-            completion.to_body()
-        }
+    /// The answer to `request` in its own protocol, streamed if it asks for that.
+    pub(crate) fn render(&self, request: &ClientRequest, id: &str, at: Timestamp) -> Bytes {
+        own_answer(request, id, at.seconds(), &self.0)
     }
 }

@@ -15,6 +15,8 @@ macro_rules! header_names {
 header_names! {
     INBOUND_PROTOCOL = "x-vsr-inbound-protocol";
     OUTBOUND_PROTOCOL = "x-vsr-outbound-protocol";
+    CLIENT_PROTOCOL = "x-vsr-client-protocol";
+    UPSTREAM_PROTOCOL = "x-vsr-upstream-protocol";
     SELECTED_CATEGORY = "x-vsr-selected-category";
     SELECTED_DECISION = "x-vsr-selected-decision";
     SELECTED_CONFIDENCE = "x-vsr-selected-confidence";
@@ -65,9 +67,11 @@ pub fn response_headers(
             add(name, value);
         }
     };
-    text(INBOUND_PROTOCOL, "openai");
-    if trace.backend.is_some() {
-        text(OUTBOUND_PROTOCOL, "openai");
+    for name in [INBOUND_PROTOCOL, CLIENT_PROTOCOL] {
+        text(name, trace.client_protocol);
+    }
+    for name in [OUTBOUND_PROTOCOL, UPSTREAM_PROTOCOL] {
+        text(name, trace.upstream_protocol.unwrap_or_default());
     }
     if let Some(winner) = &trace.verdict.winner {
         text(SELECTED_DECISION, winner.name.as_str());

@@ -1,7 +1,7 @@
 //! What the contract has and this version does not do: one line for each use, so that nothing is
 //! silently ignored.
 
-use vsr_config::{ApiFormat, Config, Document, Plugin, Reliability};
+use vsr_config::{Config, Document, Plugin, Reliability};
 use vsr_types::{Diagnostics, Path};
 
 /// Blocks outside of lists, with what they are for. They are reported where they are written.
@@ -82,13 +82,8 @@ fn listeners(document: &Document, config: &Config, diagnostics: &mut Diagnostics
 fn providers(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {
     const ACTIVE: [&str; 4] =
         ["connect_timeout", "first_byte_timeout", "stream_idle_timeout", "request_timeout"];
-    for (index, model) in config.providers.models.iter().enumerate() {
+    for index in 0..config.providers.models.len() {
         let path = Path::keys("providers.models").index(index);
-        if model.api_format == ApiFormat::Anthropic {
-            let feature =
-                format!("backends that speak the Anthropic protocol; requests to `{}` get 501", model.name);
-            diagnostics.not_active(path.key("api_format"), feature);
-        }
         for key in Reliability::KEYS.iter().filter(|key| !ACTIVE.contains(key)) {
             let path = path.key("reliability").key(*key);
             if document.is_written(&path) {

@@ -16,6 +16,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use vsr_encoder::Counters;
+use vsr_protocol::{Losses, Protocol};
 use vsr_signals::{TokenCalibration, external::RemoteReadings};
 use vsr_types::{Atom, AtomId, Choice, ModelName, ReasoningMode, RouteTrace, SignalFamily, Stage, Usage};
 
@@ -59,6 +60,7 @@ labels! {
     ByCategory { category }
     ByHash { hash }
     ByAnswer { task, outcome }
+    ByLoss { from, to, severity, reason }
 }
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -96,6 +98,7 @@ pub struct Metrics {
     estimation_error: Histograms<ByCategory>,
     snapshot_info: Family<ByHash, Gauge>,
     remote_answers: Family<ByAnswer, Counter>,
+    losses: Family<ByLoss, Counter>,
     calibration: OnceLock<CalibrationSeries>,
     encoder: EncoderSeries,
 }
@@ -167,6 +170,7 @@ impl Default for Metrics {
             estimation_error: Family::new_with_constructor(error_percent),
             snapshot_info: Family::default(),
             remote_answers: Family::default(),
+            losses: Family::default(),
             calibration: OnceLock::new(),
             encoder: EncoderSeries::new(seconds()),
         };
@@ -214,6 +218,7 @@ impl Metrics {
             estimation_error: "vsr_token_estimation_error_pct", "Estimated against reported prompt tokens, in percent";
             snapshot_info: "vsr_snapshot_info", "The configuration in force, by content hash";
             remote_answers: "vsr_remote_answers", "Questions to models served elsewhere, by how they were answered";
+            losses: "llm_translation_lossy", "What translation between protocols could not carry over";
         }
     }
 
@@ -235,6 +240,19 @@ impl Metrics {
     pub fn refused(&self, reason: &'static str) {
         let label = ByError { model: "unknown".into(), reason: reason.into() };
         self.errors.get_or_create(&label).inc();
+    }
+
+    /// Translation from one protocol to another lost something. Without losses this costs nothing.
+    pub fn lost(&self, from: Protocol, to: Protocol, losses: &Losses) {
+        for loss in losses.iter() {
+            let label = ByLoss {
+                from: from.name().into(),
+                to: to.name().into(),
+                severity: loss.reason.severity().name().into(),
+                reason: loss.reason.code().into(),
+            };
+            self.losses.get_or_create(&label).inc();
+        }
     }
 
     /// The router sent a request to the model (1), or the request is over (-1).

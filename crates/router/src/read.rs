@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::join;
-use vsr_protocol::ChatRequest;
+use vsr_protocol::ClientRequest;
 use vsr_reader::{Reader, ReaderError};
 use vsr_remote::RemoteModels;
 use vsr_signals::{ReadingPlan, TextReadings};
@@ -82,7 +82,7 @@ impl Snapshot {
 
     /// What must be read before [`Router::route`](crate::Router::route); `None` where no decision depends on it, or the
     /// request is going to be refused whatever it says.
-    pub fn reading(&self, request: &ChatRequest, identity: &Identity) -> Option<Reading> {
+    pub fn reading(&self, request: &ClientRequest, identity: &Identity) -> Option<Reading> {
         if !self.reads_texts() || self.refuses_caller(identity) || self.refuses_model(request.model()) {
             return None;
         }
@@ -101,11 +101,11 @@ impl Snapshot {
     }
 
     /// What must be read before [`Router::explain`](crate::Router::explain), which evaluates all rules.
-    pub fn full_reading(&self, request: &ChatRequest) -> Reading {
+    pub fn full_reading(&self, request: &ClientRequest) -> Reading {
         self.reading_for(request, FamilySet::ALL)
     }
 
-    fn reading_for(&self, request: &ChatRequest, families: FamilySet) -> Reading {
+    fn reading_for(&self, request: &ClientRequest, families: FamilySet) -> Reading {
         let started = Instant::now();
         let plan = self.signals().plan(&request.view(), families);
         let limit = self.config().global.model_catalog.modules.scan.timeout.0;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use vsr_config::ReasoningFamilyType;
-use vsr_protocol::{ChatRequest, Edits};
+use vsr_protocol::{ClientRequest, Edits, Effort, Protocol};
 use vsr_types::{ReasoningChoice, ReasoningMode};
 
 use crate::{Backend, Model};
@@ -19,7 +19,7 @@ enum Place {
 /// decision has no opinion on, stays as the client wrote it; no effort is invented.
 pub(crate) fn apply(
     edits: &mut Edits,
-    request: &ChatRequest,
+    request: &ClientRequest,
     model: &Model,
     backend: &Backend,
     reasoning: &ReasoningChoice,
@@ -43,7 +43,8 @@ pub(crate) fn apply(
     };
     let stated = request.reasoning_effort();
     let effort = if is_on { reasoning.effort.as_deref() } else { stated };
-    if stated.is_some() {
+    // A translated request states its effort there, whatever the client called it.
+    if stated.is_some() || request.protocol() != Protocol::Chat {
         edits.remove_reasoning_effort();
     }
     let Some(effort) = effort else { return };
@@ -54,5 +55,14 @@ pub(crate) fn apply(
             edits.set(&path, &effort.into());
         }
         Place::TemplateKwargs => edits.set_template_kwarg(parameter, &effort.into()),
+    }
+}
+
+/// What `reasoning` says to backends that speak another protocol than Chat Completions.
+pub(crate) fn effort(reasoning: &ReasoningChoice) -> Effort<'_> {
+    match reasoning.mode {
+        ReasoningMode::Untouched => Effort::AsStated,
+        ReasoningMode::On => Effort::Level(reasoning.effort.as_deref().unwrap_or("medium")),
+        ReasoningMode::Off => Effort::Off,
     }
 }

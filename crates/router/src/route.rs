@@ -7,7 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use vsr_config::{ApiFormat, ExplicitModels};
-use vsr_protocol::{ApiError, ChatRequest, Edits};
+use vsr_protocol::{
+    AnswerContext, ApiError, ChatRequest, ClientRequest, Edits, LimitField, Losses, Protocol, Target,
+};
 use vsr_signals::{SignalInput, SignalRefusal, TokenCalibration};
 use vsr_types::{
     Choice, Evidence, FamilySet, Identity, Outcome, ReasoningChoice, ReasoningMode, RequestId, RequestView,
@@ -21,11 +23,13 @@ use crate::{
 /// What the edge knows about a request.
 pub struct RouteInput<'r> {
     /// The request.
-    pub request: &'r ChatRequest,
+    pub request: &'r ClientRequest,
     /// Who asks.
     pub identity: Identity,
     /// The request's id.
     pub request_id: RequestId,
+    /// What ids in the answer are made of: letters, digits, `_`, `-`; of no other request.
+    pub answer_id: &'r str,
     /// When its head was received.
     pub received: Instant,
     /// How long its body took to parse.
@@ -58,6 +62,10 @@ pub struct Forward {
     pub usage_injected: bool,
     /// How many choices the client asked for.
     pub choices: u32,
+    /// What the translation of the answer needs to know of the request.
+    pub context: AnswerContext,
+    /// What the backend's protocol could not say.
+    pub losses: Losses,
 }
 
 /// An answer of the router's own.
@@ -86,6 +94,14 @@ pub(crate) struct Stop {
     reason: &'static str,
 }
 
+/// A request ready to be sent.
+struct Prepared {
+    backend: Arc<Backend>,
+    body: Bytes,
+    context: AnswerContext,
+    losses: Losses,
+}
+
 /// Where the pipeline arrived.
 enum Arrival<'s> {
     Answer(&'s FastResponse),
@@ -106,8 +122,7 @@ impl Router {
         let request = input.request;
         let view = request.view();
         let evidence = Evidence::new(snapshot.atoms()).without_notes();
-        let mut trace =
-            self.blank_trace(snapshot, evidence, request.model(), input.identity, input.request_id);
+        let mut trace = self.blank_trace(snapshot, evidence, request, input.identity, input.request_id);
         trace.outcome.streamed = request.stream();
         trace.stages.add(Stage::Parse, input.parse);
         let arrival = self.decide(snapshot, (&view, input.read.as_ref()), &mut trace, snapshot.families());
@@ -119,19 +134,20 @@ impl Router {
         match arrival {
             Err(Stop { error, reason }) => Routed::Refusal(Box::new(Refusal { exchange, error, reason })),
             Ok(Arrival::Answer(answer)) => {
-                let id = exchange.trace().request_id.clone();
-                let body = answer.render(request, &id, exchange.trace().at);
+                let body = answer.render(request, input.answer_id, exchange.trace().at);
                 Routed::Shortcut(Box::new(Shortcut { exchange, body, stream: request.stream() }))
             }
             Ok(Arrival::Model { model, choice }) => {
-                match self.forward(snapshot, request, model, choice, &mut exchange) {
-                    Ok((backend, body)) => Routed::Forward(Box::new(Forward {
+                match self.forward(snapshot, (request, input.answer_id), model, choice, &mut exchange) {
+                    Ok(Prepared { backend, body, context, losses }) => Routed::Forward(Box::new(Forward {
                         exchange,
                         backend,
                         body,
                         stream: request.stream(),
-                        usage_injected: injects_usage(request),
-                        choices: request.choices().and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+                        usage_injected: request.as_chat().is_some_and(injects_usage),
+                        choices: request.choices(),
+                        context,
+                        losses,
                     })),
                     Err(Stop { error, reason }) => {
                         Routed::Refusal(Box::new(Refusal { exchange, error, reason }))
@@ -147,14 +163,13 @@ impl Router {
     pub fn explain(
         &self,
         snapshot: &Arc<Snapshot>,
-        request: &ChatRequest,
+        request: &ClientRequest,
         identity: Identity,
         read: &Read,
     ) -> Explanation {
         let view = request.view();
         let evidence = Evidence::new(snapshot.atoms());
-        let mut trace =
-            self.blank_trace(snapshot, evidence, request.model(), identity, RequestId::from("eval"));
+        let mut trace = self.blank_trace(snapshot, evidence, request, identity, RequestId::from("eval"));
         // Roles are asked for only where a decision can see them: without a user they refuse.
         let needs_roles = snapshot.families().contains(SignalFamily::Authz) || trace.identity.user.is_some();
         let families = if needs_roles { FamilySet::ALL } else { FamilySet::ALL.without(SignalFamily::Authz) };
@@ -173,17 +188,20 @@ impl Router {
         &self,
         snapshot: &Snapshot,
         evidence: Evidence,
-        requested_model: &str,
+        request: &ClientRequest,
         identity: Identity,
         request_id: RequestId,
     ) -> RouteTrace {
         // Spaces around a name that asks to choose are not looked at, and are no other name for metrics either.
+        let requested_model = request.model();
         let routed = snapshot.is_auto(requested_model);
         RouteTrace {
             request_id,
             at: self.clock().now(),
             snapshot: Arc::clone(snapshot.hash()),
             identity,
+            client_protocol: request.protocol().vendor(),
+            upstream_protocol: None,
             requested_model: if routed { requested_model.trim() } else { requested_model }.into(),
             routed,
             atoms: Arc::clone(snapshot.atoms()),
@@ -243,21 +261,16 @@ impl Router {
     fn forward(
         &self,
         snapshot: &Snapshot,
-        request: &ChatRequest,
+        (request, answer_id): (&ClientRequest, &str),
         model: &Model,
         choice: Choice,
         exchange: &mut Exchange,
-    ) -> Result<(Arc<Backend>, Bytes), Stop> {
+    ) -> Result<Prepared, Stop> {
         let started = Instant::now();
         let chosen = exchange.trace_mut();
         let name = choice.model.clone();
         let reasoning = choice.reasoning.clone();
         chosen.choice = Some(choice);
-        if model.api_format == ApiFormat::Anthropic {
-            let message =
-                format!("model `{name}` speaks the Anthropic protocol, which is not active in this version");
-            return Err(Stop::new("unsupported_protocol", 501, message));
-        }
         let Some(backend) = model.pick(self.next_point()) else {
             return Err(Stop::new(
                 "no_backend",
@@ -267,19 +280,37 @@ impl Router {
         };
         chosen.backend = Some(Arc::clone(&backend.name));
         chosen.upstream_model = Some(backend.upstream_model.clone());
+        let protocol = match model.api_format {
+            ApiFormat::OpenAi => Protocol::Chat,
+            ApiFormat::Anthropic => Protocol::Messages,
+        };
+        chosen.upstream_protocol = Some(protocol.vendor());
+        let mut target = Target::new(protocol, backend.upstream_model.as_str());
         let mut edits = Edits::default();
-        edits.set_model(backend.upstream_model.as_str());
-        if injects_usage(request) {
-            edits.include_usage();
+        edits.set_model(target.model);
+        if backend.is_openai_service {
+            target.limit_field = LimitField::MaxCompletionTokens;
         }
-        if chosen.routed {
-            reasoning::apply(&mut edits, request, model, backend, &reasoning);
+        if protocol == Protocol::Chat {
+            if request.as_chat().is_some_and(injects_usage) {
+                edits.include_usage();
+            }
+            if chosen.routed {
+                reasoning::apply(&mut edits, request, model, backend, &reasoning);
+            }
+        } else if chosen.routed {
+            target.effort = reasoning::effort(&reasoning);
         }
-        let body = edits.apply(request);
+        let outgoing = request
+            .outgoing(&target, &edits)
+            .map_err(|error| Stop { error: error.into(), reason: "unsupported_protocol" })?;
+        let context = request.answer_context(&target, answer_id, chosen.at.seconds());
+        self.metrics().lost(context.client, context.upstream, &outgoing.losses);
         chosen.stages.add(Stage::Rewrite, started.elapsed());
         self.metrics().record_choice(snapshot, chosen);
         exchange.begin(&name);
-        Ok((Arc::clone(backend), body))
+        let (body, losses) = (outgoing.body, outgoing.losses);
+        Ok(Prepared { backend: Arc::clone(backend), body, context, losses })
     }
 }
 

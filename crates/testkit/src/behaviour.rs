@@ -11,6 +11,16 @@ pub struct Behaviour {
     pub(crate) models: Vec<String>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) replies: Vec<Reply>,
+}
+
+/// What a backend answers to posts to one path, whatever they say.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) path: String,
+    pub(crate) code: u16,
+    pub(crate) content_type: String,
+    pub(crate) body: String,
 }
 
 /// What goes wrong with one answer. In a stream, an *event* is one `data:` line with its blank line; the first is the
@@ -99,6 +109,7 @@ impl Default for Behaviour {
             models: vec!["testkit-small".to_owned(), "testkit-large".to_owned()],
             headers: Vec::new(),
             faults: Vec::new(),
+            replies: Vec::new(),
         }
     }
 }
@@ -121,6 +132,20 @@ impl Behaviour {
     #[must_use]
     pub fn models(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.models = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What posts to `path` get, whatever they say: for protocols that this backend does not speak by itself.
+    #[must_use]
+    pub fn reply(
+        mut self,
+        path: impl Into<String>,
+        code: u16,
+        content_type: impl Into<String>,
+        body: impl Into<String>,
+    ) -> Self {
+        let (path, content_type, body) = (path.into(), content_type.into(), body.into());
+        self.replies.push(Reply { path, code, content_type, body });
         self
     }
 

@@ -143,6 +143,9 @@ async fn answer(sender: &mut Sender<'_>, request: Recorded) -> io::Result<After>
         (state.behaviour.clone(), state.chat_requests)
     });
     sender.extra_headers.clone_from(&behaviour.headers);
+    if let Some(reply) = behaviour.replies.iter().find(|reply| route.0 == "POST" && reply.path == route.1) {
+        return sender.whole(reply.code, &reply.content_type, reply.body.as_bytes()).await;
+    }
     match (route.0.as_str(), route.1.as_str()) {
         ("POST", "/v1/chat/completions") => chat(sender, &behaviour, number, &body).await,
         ("GET", "/v1/models") => sender.whole(200, JSON, model_list(&behaviour.models).as_bytes()).await,

@@ -60,6 +60,10 @@ pub struct RouteTrace {
     pub snapshot: Arc<str>,
     /// Who asked.
     pub identity: Identity,
+    /// The vendor of the protocol that the client speaks: `openai`, `anthropic`.
+    pub client_protocol: &'static str,
+    /// The vendor of the protocol that the backend speaks, once it is chosen.
+    pub upstream_protocol: Option<&'static str>,
     /// The model the client named.
     pub requested_model: Arc<str>,
     /// Whether the router chose the model; `false` when the client pinned it.

@@ -12,6 +12,7 @@ mod endpoints;
 mod headers;
 mod learned;
 mod panics;
+mod protocols;
 mod routing;
 mod scene;
 mod streaming;

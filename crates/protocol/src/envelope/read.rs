@@ -1,13 +1,13 @@
 //! Reads a scanned document as a chat request.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 
 use bytestring::ByteString;
 use vsr_types::Role;
 
 use super::{Fields, Message, ToolCall, ToolDefinitions};
 use crate::error::RequestError;
+use crate::fields::{Reader, Result, expect_kind, optional_bool, refuse_lookalike, within, wrong_type};
 use crate::json::{Document, Kind, Value};
 
 /// The keys that routing reads, per object. Another spelling of one of them is refused: some
@@ -33,16 +33,6 @@ const MESSAGE_KEYS: &[&str] = &["role", "content", "tool_calls", "function_call"
 const PART_KEYS: &[&str] = &["type", "text", "refusal", "image_url"];
 const STREAM_OPTION_KEYS: &[&str] = &["include_usage"];
 
-type Result<T> = std::result::Result<T, RequestError>;
-
-/// Reads texts as slices of the document's own memory.
-struct Reader<'d> {
-    text: &'d ByteString,
-    max_items: usize,
-    /// Messages, parts, calls and tools read so far.
-    items: Cell<usize>,
-}
-
 /// The parts of a message's content.
 #[derive(Default)]
 struct Content<'d> {
@@ -62,7 +52,7 @@ pub(super) fn chat_request(
     if root.kind() != Kind::Object {
         return Err(RequestError::NotAnObject(root.kind().described()));
     }
-    let reader = Reader { text: document.text(), max_items, items: Cell::new(0) };
+    let reader = Reader::new(document, max_items);
     let mut fields = Fields::default();
     let mut tools = ToolDefinitions::default();
     let (mut model, mut messages) = (None, None);
@@ -94,40 +84,6 @@ pub(super) fn chat_request(
 // === impl Reader
 
 impl<'d> Reader<'d> {
-    fn share(&self, text: Cow<'d, str>) -> ByteString {
-        match text {
-            Cow::Borrowed(slice) => self.text.slice_ref(slice),
-            Cow::Owned(unescaped) => ByteString::from(unescaped),
-        }
-    }
-
-    /// Counts one more message, part, call or tool, which must be an object.
-    fn item(&self, value: Value<'d>) -> Result<()> {
-        self.items.set(self.items.get() + 1);
-        if self.items.get() > self.max_items {
-            let problem =
-                format!("is beyond the {} messages, parts, calls and tools allowed", self.max_items);
-            return Err(RequestError::field("", problem));
-        }
-        if value.kind() == Kind::Object { Ok(()) } else { Err(wrong_type(value, "", "an object")) }
-    }
-
-    /// The text of a string; none for values of other types, which the upstream may judge.
-    fn string(&self, value: Value<'d>) -> Option<ByteString> {
-        value.as_str().map(|text| self.share(text))
-    }
-
-    fn model(&self, value: Option<Value<'d>>) -> Result<ByteString> {
-        let Some(value) = value else {
-            return Err(RequestError::field("model", "is missing; name a model, or `auto`"));
-        };
-        match self.string(value) {
-            Some(model) if !model.trim().is_empty() => Ok(model),
-            Some(_) => Err(RequestError::field("model", "is empty; name a model, or `auto`")),
-            None => Err(wrong_type(value, "model", "a string")),
-        }
-    }
-
     fn messages(&self, value: Option<Value<'d>>) -> Result<Vec<Message>> {
         let Some(value) = value else {
             return Err(RequestError::field("messages", "is missing"));
@@ -330,48 +286,4 @@ fn include_usage(options: Value<'_>) -> Result<Option<bool>> {
         }
     }
     Ok(include_usage)
-}
-
-fn optional_bool(value: Value<'_>, param: &str) -> Result<Option<bool>> {
-    match value.as_bool() {
-        None if !value.is_null() => Err(wrong_type(value, param, "a boolean")),
-        read => Ok(read),
-    }
-}
-
-/// Refuses a value that is neither of `kind` nor null.
-fn expect_kind(value: Value<'_>, kind: Kind, param: &str) -> Result<()> {
-    if value.kind() == kind || value.is_null() {
-        Ok(())
-    } else {
-        Err(wrong_type(value, param, kind.described()))
-    }
-}
-
-/// Refuses a key that differs from a known one only by case.
-fn refuse_lookalike(key: &str, known: &[&str], parent: &str) -> Result<()> {
-    // U+017F and U+212A fold to the ASCII letters s and k.
-    let folded = key.chars().map(|c| match c {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        c => c.to_ascii_lowercase(),
-    });
-    let Some(meant) = known.iter().find(|known| folded.clone().eq(known.chars())) else {
-        return Ok(());
-    };
-    let param = if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") };
-    Err(RequestError::field(param, format!("differs from `{meant}` only by case; send `{meant}`")))
-}
-
-fn wrong_type(value: Value<'_>, param: &str, expected: &str) -> RequestError {
-    RequestError::field(param, format!("must be {expected}, not {}", value.kind().described()))
-}
-
-/// Puts `outer` before the field that an error names.
-fn within(error: RequestError, outer: &str) -> RequestError {
-    match error {
-        RequestError::Field { param, problem } if param.is_empty() => RequestError::field(outer, problem),
-        RequestError::Field { param, problem } => RequestError::field(format!("{outer}.{param}"), problem),
-        other => other,
-    }
 }

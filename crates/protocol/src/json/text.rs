@@ -188,6 +188,12 @@ pub(crate) fn quote(text: &str) -> String {
 /// Appends [`quote`] of `text`.
 pub(super) fn quote_into(text: &str, out: &mut String) {
     out.push('"');
+    escape_into(text, out);
+    out.push('"');
+}
+
+/// Appends the inside of [`quote`] of `text`.
+pub(super) fn escape_into(text: &str, out: &mut String) {
     let mut copied = 0;
     loop {
         let special = find_special(text.as_bytes(), copied);
@@ -209,5 +215,4 @@ pub(super) fn quote_into(text: &str, out: &mut String) {
         }
         copied = special + 1;
     }
-    out.push('"');
 }

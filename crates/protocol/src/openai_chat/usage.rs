@@ -14,7 +14,7 @@ pub fn read_usage(body: &[u8]) -> Option<Usage> {
 }
 
 /// Reads a `usage` object; none if it counts neither prompt nor completion.
-pub(super) fn usage_of(usage: Value<'_>) -> Option<Usage> {
+pub(crate) fn usage_of(usage: Value<'_>) -> Option<Usage> {
     if usage.kind() != Kind::Object {
         return None;
     }

@@ -5,8 +5,10 @@
 mod chat_request;
 mod documents;
 mod errors;
+mod grid;
 mod json;
 mod splice;
 mod sse;
 mod stream;
+mod translation;
 mod usage;

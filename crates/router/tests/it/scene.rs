@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use serde_json::Value;
 use vsr_config::Document;
-use vsr_protocol::{ChatRequest, RequestLimits};
+use vsr_protocol::{ClientRequest, Protocol, RequestLimits};
 use vsr_router::{Explanation, Metrics, RouteInput, Routed, Router, RouterParts, Snapshot};
 use vsr_store::{KeyValue, MemoryStore};
 use vsr_types::{FixedClock, Identity, IdentitySource, RequestId, Timestamp};
@@ -38,6 +38,12 @@ pub(crate) fn compile(text: &str) -> Result<Arc<Snapshot>, Vec<String>> {
     snapshot.ok_or_else(|| document.problems().iter().map(ToString::to_string).collect())
 }
 
+/// A chat request.
+fn chat(body: &Value) -> ClientRequest {
+    let body = Bytes::from(body.to_string());
+    ClientRequest::parse(Protocol::Chat, body, &RequestLimits::default()).unwrap()
+}
+
 /// A caller that a trusted peer named.
 pub(crate) fn user(name: &str, groups: &[&str]) -> Identity {
     Identity {
@@ -61,13 +67,14 @@ impl Scene {
     }
 
     pub(crate) fn route(&self, body: &Value, identity: Identity) -> Routed {
-        let request = ChatRequest::parse(Bytes::from(body.to_string()), &RequestLimits::default()).unwrap();
+        let request = chat(body);
         self.router.route(
             &self.snapshot,
             RouteInput {
                 request: &request,
                 identity,
                 request_id: RequestId::from("r1"),
+                answer_id: "a1",
                 received: Instant::now(),
                 parse: Duration::ZERO,
                 read: None,
@@ -103,7 +110,7 @@ impl Scene {
     }
 
     pub(crate) fn explain(&self, body: &Value, identity: Identity) -> Explanation {
-        let request = ChatRequest::parse(Bytes::from(body.to_string()), &RequestLimits::default()).unwrap();
+        let request = chat(body);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = vsr_upstream::Client::new(&vsr_upstream::ClientConfig::default());
         let read = runtime.block_on(self.snapshot.full_reading(&request).run(&client));

@@ -1,0 +1,194 @@
+//! Reads the events of Anthropic Messages.
+
+use std::borrow::Cow;
+
+use super::answer::openai_tier;
+use crate::answer::{AnswerContext, Event, StopReason, TokenUsage, unwrap_custom};
+use crate::error::ApiError;
+use crate::json::{Kind, Value};
+use crate::loss::{Losses, Reason};
+
+/// What is known of a stream of Messages.
+#[derive(Debug, Default)]
+pub(crate) struct MessagesReader {
+    usage: TokenUsage,
+    block: Block,
+    /// Calls so far.
+    calls: usize,
+}
+
+/// The block that is open; the protocol has one at a time.
+#[derive(Debug, Default)]
+enum Block {
+    #[default]
+    None,
+    Words,
+    Call {
+        index: usize,
+        has_input: bool,
+        /// Of a free-form tool: the arguments so far.
+        wrapped: Option<String>,
+    },
+    /// One that is not told.
+    Ignored,
+}
+
+// === impl MessagesReader
+
+impl MessagesReader {
+    /// Reads one event; says whether it is the closing one.
+    pub(crate) fn read(
+        &mut self,
+        event: Value<'_>,
+        context: &AnswerContext,
+        losses: &mut Losses,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Result<bool, ApiError> {
+        let text_of = |value: Option<Value<'_>>, key: &str| {
+            value.and_then(|value| value.get(key)).and_then(Value::as_str).map(Cow::into_owned)
+        };
+        match &*event.get("type").and_then(Value::as_str).unwrap_or_default() {
+            "message_start" => {
+                let message = event.get("message");
+                let usage = message.and_then(|message| message.get("usage"));
+                if let Some(usage) = usage {
+                    self.usage.update_from_anthropic(usage);
+                }
+                let tier = text_of(usage, "service_tier");
+                sink(Event::Start {
+                    id: &text_of(message, "id").unwrap_or_default(),
+                    model: &text_of(message, "model").unwrap_or_default(),
+                    created_seconds: None,
+                    service_tier: tier.as_deref().map(openai_tier),
+                });
+                sink(Event::Usage(self.usage));
+            }
+            "content_block_start" => self.start(event, context, losses, sink),
+            "content_block_delta" => self.delta(event, losses, sink),
+            "content_block_stop" => self.end_block(sink),
+            "message_delta" => {
+                if let Some(usage) = event.get("usage") {
+                    self.usage.update_from_anthropic(usage);
+                    sink(Event::Usage(self.usage));
+                }
+                let delta = event.get("delta");
+                if let Some(reason) = text_of(delta, "stop_reason") {
+                    let reason = StopReason::of_stop_reason(&reason);
+                    let sequence = text_of(delta, "stop_sequence");
+                    sink(Event::Stop { reason, sequence: sequence.as_deref() });
+                }
+            }
+            "message_stop" => {
+                self.end_block(sink);
+                return Ok(true);
+            }
+            "ping" => sink(Event::Ping),
+            "error" => {
+                let error = ApiError::from_value(0, event);
+                return Err(
+                    error.unwrap_or_else(|| ApiError::new(500, "the model failed without saying why"))
+                );
+            }
+            other => losses.add_once(Reason::UnknownEvent, other),
+        }
+        Ok(false)
+    }
+
+    fn start(
+        &mut self,
+        event: Value<'_>,
+        context: &AnswerContext,
+        losses: &mut Losses,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) {
+        self.end_block(sink);
+        let Some(block) = event.get("content_block") else { return };
+        let text = |key: &str| block.get(key).and_then(Value::as_str).unwrap_or_default();
+        self.block = Block::Words;
+        match &*text("type") {
+            "text" if text("text").is_empty() => {}
+            "text" => sink(Event::Text { text: &text("text"), logprobs: None }),
+            "thinking" if text("thinking").is_empty() => {}
+            "thinking" => sink(Event::Thinking(&text("thinking"))),
+            "redacted_thinking" => sink(Event::Redacted(&text("data"))),
+            "tool_use" => {
+                let (id, name) = (text("id"), text("name"));
+                let index = self.calls;
+                self.calls += 1;
+                let id = if id.is_empty() { Cow::Owned(context.made_id("call", index)) } else { id };
+                let is_custom = context.is_custom(&name);
+                sink(Event::ToolStart { index, id: &id, name: &name, is_custom });
+                let mut call = Block::Call { index, has_input: false, wrapped: is_custom.then(String::new) };
+                // Some servers send the whole input at once.
+                let input = block
+                    .get("input")
+                    .filter(|input| input.kind() == Kind::Object && input.members().next().is_some());
+                if let Some(input) = input {
+                    call.push(input.raw(), sink);
+                }
+                self.block = call;
+            }
+            kind => {
+                losses.add_once(Reason::AnswerBlock, kind);
+                self.block = Block::Ignored;
+            }
+        }
+    }
+
+    fn delta(&mut self, event: Value<'_>, losses: &mut Losses, sink: &mut dyn FnMut(Event<'_>)) {
+        let Some(delta) = event.get("delta") else { return };
+        if matches!(self.block, Block::Ignored) {
+            return;
+        }
+        let text = |key: &str| delta.get(key).and_then(Value::as_str).unwrap_or_default();
+        let is_said = |text: &str| !text.is_empty();
+        match &*text("type") {
+            "text_delta" if is_said(&text("text")) => {
+                sink(Event::Text { text: &text("text"), logprobs: None });
+            }
+            "thinking_delta" if is_said(&text("thinking")) => sink(Event::Thinking(&text("thinking"))),
+            "signature_delta" => sink(Event::Signature(&text("signature"))),
+            "input_json_delta" => self.block.push(&text("partial_json"), sink),
+            "text_delta" | "thinking_delta" => {}
+            "citations_delta" => losses.add_once(Reason::Citations, "content.citations"),
+            other => losses.add_once(Reason::UnknownEvent, other),
+        }
+    }
+
+    fn end_block(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
+        match std::mem::take(&mut self.block) {
+            Block::None | Block::Ignored => return,
+            Block::Words => {}
+            Block::Call { index, wrapped: Some(arguments), .. } => {
+                sink(Event::ToolInput { index, text: &unwrap_custom(&arguments) });
+            }
+            Block::Call { index, has_input: false, .. } => sink(Event::ToolInput { index, text: "{}" }),
+            Block::Call { .. } => {}
+        }
+        sink(Event::BlockEnd);
+    }
+
+    /// Bytes held back.
+    pub(crate) fn held_bytes(&self) -> usize {
+        match &self.block {
+            Block::Call { wrapped: Some(arguments), .. } => arguments.len(),
+            _ => 0,
+        }
+    }
+}
+
+// === impl Block
+
+impl Block {
+    fn push(&mut self, json: &str, sink: &mut dyn FnMut(Event<'_>)) {
+        let Self::Call { index, has_input, wrapped } = self else { return };
+        if json.is_empty() {
+            return;
+        }
+        *has_input = true;
+        match wrapped {
+            Some(arguments) => arguments.push_str(json),
+            None => sink(Event::ToolInput { index: *index, text: json }),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Reads the chunks of Chat Completions as events.
+
+use crate::answer::{AnswerContext, Event, StopReason, TokenUsage};
+use crate::error::ApiError;
+use crate::json::{Kind, Value};
+use crate::loss::{Losses, Reason};
+use crate::openai_chat::answer::read_stop;
+
+/// Calls beyond this many are not read.
+const MAX_CALLS: usize = 1024;
+
+/// What is known of a stream of chunks.
+#[derive(Debug, Default)]
+pub(crate) struct ChatReader {
+    has_started: bool,
+    calls: Vec<OpenCall>,
+}
+
+/// A call of which not everything may be known yet.
+#[derive(Debug)]
+struct OpenCall {
+    /// The number that the upstream gives it.
+    number: u64,
+    id: String,
+    name: String,
+    is_custom: bool,
+    has_started: bool,
+}
+
+// === impl ChatReader
+
+impl ChatReader {
+    /// Reads one chunk.
+    pub(crate) fn read(
+        &mut self,
+        chunk: Value<'_>,
+        context: &AnswerContext,
+        losses: &mut Losses,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ApiError> {
+        let is_error = chunk.get("error").is_some_and(|error| !error.is_null())
+            || chunk.get("object").and_then(Value::as_str).as_deref() == Some("error");
+        if is_error {
+            let error = ApiError::from_value(0, chunk);
+            return Err(error.unwrap_or_else(|| ApiError::new(500, "the model failed without saying why")));
+        }
+        let text = |key: &str| chunk.get(key).and_then(Value::as_str).unwrap_or_default();
+        if !self.has_started && chunk.get("choices").is_some() {
+            self.has_started = true;
+            sink(Event::Start {
+                id: &text("id"),
+                model: &text("model"),
+                created_seconds: chunk.get("created").and_then(Value::as_u64),
+                service_tier: Some(&*text("service_tier")).filter(|tier| !tier.is_empty()),
+            });
+        }
+        for choice in chunk.get("choices").into_iter().flat_map(Value::items) {
+            if choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0 {
+                self.choice(choice, context, losses, sink);
+            } else {
+                losses.add_once(Reason::Choices, "choices");
+            }
+        }
+        if let Some(usage) = chunk.get("usage").and_then(TokenUsage::of_openai) {
+            sink(Event::Usage(usage));
+        }
+        Ok(())
+    }
+
+    fn choice(
+        &mut self,
+        choice: Value<'_>,
+        context: &AnswerContext,
+        losses: &mut Losses,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) {
+        if let Some(delta) = choice.get("delta").or_else(|| choice.get("message")) {
+            let text = |key: &str| delta.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+            if let Some(thought) = text("reasoning_content").or_else(|| text("reasoning")) {
+                sink(Event::Thinking(&thought));
+            }
+            if let Some(words) = text("content") {
+                let logprobs = choice.get("logprobs").and_then(|logprobs| logprobs.get("content"));
+                let logprobs = logprobs.filter(|list| list.kind() == Kind::Array).map(Value::raw);
+                sink(Event::Text { text: &words, logprobs });
+            }
+            if let Some(parts) = delta.get("content").filter(|content| content.kind() == Kind::Array) {
+                for words in parts.items().filter_map(|part| part.get("text").and_then(Value::as_str)) {
+                    sink(Event::Text { text: &words, logprobs: None });
+                }
+            }
+            if let Some(words) = text("refusal") {
+                sink(Event::Refusal(&words));
+            }
+            if delta.get("annotations").is_some_and(|list| list.items().next().is_some()) {
+                losses.add_once(Reason::Citations, "choices[0].delta.annotations");
+            }
+            if delta.get("audio").is_some_and(|audio| !audio.is_null()) {
+                losses.add_once(Reason::Audio, "choices[0].delta.audio");
+            }
+            for call in delta.get("tool_calls").into_iter().flat_map(Value::items) {
+                let number = call.get("index").and_then(Value::as_u64).unwrap_or(0);
+                self.call(call, number, context, sink);
+            }
+            if let Some(call) = delta.get("function_call").filter(|call| call.kind() == Kind::Object) {
+                self.call(call, 0, context, sink);
+            }
+        }
+        if choice.get("finish_reason").is_some_and(|reason| reason.kind() == Kind::String) {
+            self.start_pending(context, sink);
+            let mut stop = read_stop(choice);
+            if !self.calls.is_empty() && matches!(stop.reason, StopReason::End | StopReason::Other) {
+                stop.reason = StopReason::ToolUse;
+            }
+            sink(Event::Stop { reason: stop.reason, sequence: stop.sequence.as_deref() });
+        }
+    }
+
+    /// Reads a piece of a call. Some servers give every call the same number, but not the same id.
+    fn call(
+        &mut self,
+        call: Value<'_>,
+        number: u64,
+        context: &AnswerContext,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) {
+        let custom = call.get("custom");
+        let inner = call.get("function").or(custom).unwrap_or(call);
+        let text = |value: Value<'_>, key: &str| {
+            value.get(key).and_then(Value::as_str).map(std::borrow::Cow::into_owned).unwrap_or_default()
+        };
+        let (id, name) = (text(call, "id"), text(inner, "name"));
+        let known = self.calls.iter().rposition(|open| open.number == number);
+        let is_other =
+            |open: &OpenCall| !id.is_empty() && !open.id.is_empty() && open.id != id && !name.is_empty();
+        let index = match known.filter(|&index| !is_other(&self.calls[index])) {
+            Some(index) => index,
+            None if self.calls.len() >= MAX_CALLS => return,
+            None => {
+                self.calls.push(OpenCall {
+                    number,
+                    id: String::new(),
+                    name: String::new(),
+                    is_custom: false,
+                    has_started: false,
+                });
+                self.calls.len() - 1
+            }
+        };
+        let open = &mut self.calls[index];
+        open.is_custom |= custom.is_some();
+        if open.id.is_empty() {
+            open.id = id;
+        }
+        if !open.has_started && open.name.is_empty() {
+            open.name = name;
+        }
+        let arguments = inner.get(if custom.is_some() { "input" } else { "arguments" });
+        let arguments = arguments.map(|arguments| match arguments.as_str() {
+            Some(text) => text.into_owned(),
+            None if arguments.is_null() => String::new(),
+            None => arguments.raw().to_owned(),
+        });
+        let arguments = arguments.unwrap_or_default();
+        if !open.name.is_empty() || !arguments.is_empty() {
+            open.start(index, context, sink);
+        }
+        if !arguments.is_empty() {
+            sink(Event::ToolInput { index, text: &arguments });
+        }
+    }
+
+    /// Calls that never got a name are told all the same.
+    fn start_pending(&mut self, context: &AnswerContext, sink: &mut dyn FnMut(Event<'_>)) {
+        for (index, open) in self.calls.iter_mut().enumerate() {
+            open.start(index, context, sink);
+        }
+    }
+}
+
+// === impl OpenCall
+
+impl OpenCall {
+    fn start(&mut self, index: usize, context: &AnswerContext, sink: &mut dyn FnMut(Event<'_>)) {
+        if self.has_started {
+            return;
+        }
+        self.has_started = true;
+        if self.id.is_empty() {
+            self.id = context.made_id("call", index);
+        }
+        sink(Event::ToolStart { index, id: &self.id, name: &self.name, is_custom: self.is_custom });
+    }
+}

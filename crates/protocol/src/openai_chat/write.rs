@@ -1,0 +1,529 @@
+//! Writes a conversation as a chat request.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use vsr_types::Role;
+
+use crate::conversation::{
+    Content, Conversation, Document, Format, IdRules, Image, Part, Place, Source, Tool, ToolChoice, ToolKind,
+    ToolResult, ToolSpec, ToolUse, Turn, arrange, read_mark,
+};
+use crate::json::Writer;
+use crate::loss::{Losses, Reason};
+use crate::translate::{LimitField, Target, callable_tools, is_object, report_extras};
+
+/// Fields that Responses has under the same names.
+const CARRIED: &[&str] = &["prompt_cache_key", "prompt_cache_retention", "safety_identifier"];
+
+/// Ids may hold anything here, and may repeat in later turns.
+const IDS: IdRules = IdRules { is_plain: false, is_unique: false };
+
+/// The body for a backend that speaks Chat Completions.
+pub(crate) fn write_request(conversation: &Conversation, target: &Target<'_>, losses: &mut Losses) -> Bytes {
+    let turns = arrange(conversation.turns.clone(), IDS, losses);
+    let settings = &conversation.settings;
+    let mut out = Writer::with_capacity(4096);
+    out.open('{');
+    out.string_field("model", target.model);
+    out.key("messages").open('[');
+    let last_user = turns.iter().rposition(|turn| turn.role == Role::User);
+    for (index, turn) in turns.iter().enumerate() {
+        let is_current = last_user.is_none_or(|last| index > last);
+        let mut messages = Messages { out: &mut out, losses, model: target.model, is_current };
+        messages.turn(turn);
+    }
+    if out.as_str().ends_with('[') {
+        // There must be a message, and nothing that was said can be.
+        losses.add(Reason::EmptyMessage, "messages");
+        out.object(|message| {
+            message.string_field("role", "user");
+            message.string_field("content", "(empty)");
+        });
+    }
+    out.close(']');
+    if settings.stream {
+        out.bool_field("stream", true);
+        out.object_field("stream_options", |options| options.bool_field("include_usage", true));
+    }
+    if let Some(limit) = settings.max_tokens {
+        let field = match target.limit_field {
+            LimitField::MaxTokens => "max_tokens",
+            LimitField::MaxCompletionTokens => "max_completion_tokens",
+        };
+        out.number_field(field, limit);
+    }
+    for (name, number) in [("temperature", &settings.temperature), ("top_p", &settings.top_p)] {
+        if let Some(number) = number {
+            out.raw_field(name, number);
+        }
+    }
+    if settings.top_k.is_some() {
+        losses.add(Reason::TopK, "top_k");
+    }
+    if !settings.stop.is_empty() {
+        out.array_field("stop", |list| settings.stop.iter().for_each(|stop| list.string(stop)));
+    }
+    let tools = callable_tools(conversation, losses);
+    if !tools.is_empty() {
+        write_tools(&tools, &mut out, losses);
+        write_tool_choice(conversation, &mut out, losses);
+        if let Some(is_parallel) = conversation.parallel_tool_calls {
+            out.bool_field("parallel_tool_calls", is_parallel);
+        }
+    }
+    write_format(&conversation.format, &mut out);
+    write_reasoning(conversation, &mut out, losses);
+    if let Some(verbosity) = &settings.verbosity {
+        out.string_field("verbosity", verbosity);
+    }
+    if let Some(alternatives) = settings.logprobs {
+        out.bool_field("logprobs", true);
+        if alternatives > 0 {
+            out.number_field("top_logprobs", alternatives);
+        }
+    }
+    if let Some(user) = &settings.user {
+        out.string_field("user", user);
+    }
+    match settings.service_tier.as_deref() {
+        None => {}
+        Some("standard_only") => out.string_field("service_tier", "default"),
+        Some(tier) => out.string_field("service_tier", tier),
+    }
+    for (name, json) in &conversation.extras {
+        if CARRIED.contains(&&**name) {
+            out.raw_field(name, json);
+        }
+    }
+    report_extras(conversation, CARRIED, losses);
+    out.close('}');
+    out.finish()
+}
+
+/// Writes one turn, which may be several messages.
+struct Messages<'w> {
+    out: &'w mut Writer,
+    losses: &'w mut Losses,
+    model: &'w str,
+    /// Whether the turn comes after the last user message: reasoning of earlier ones is of no
+    /// use to anyone.
+    is_current: bool,
+}
+
+// === impl Messages
+
+impl Messages<'_> {
+    fn turn(&mut self, turn: &Turn) {
+        for part in &turn.parts {
+            if part.cache_control.is_some() {
+                self.losses.add_once(Reason::CacheControl, &part.place.dot("cache_control"));
+            }
+        }
+        match turn.role {
+            Role::System => self.instructions(turn, "system"),
+            Role::Developer => self.instructions(turn, "developer"),
+            Role::Assistant => self.assistant(turn),
+            Role::Tool => self.results(turn),
+            Role::User => self.user(turn),
+            Role::Other => {
+                self.losses.add(Reason::UnsupportedRole, turn.place.dot("role"));
+                self.user(turn);
+            }
+        }
+    }
+
+    /// Instructions are one text: many servers take nothing else in these roles.
+    fn instructions(&mut self, turn: &Turn, role: &str) {
+        let text = self.text_of(&turn.parts, "\n\n");
+        if text.is_empty() {
+            return;
+        }
+        self.out.object(|message| {
+            message.string_field("role", role);
+            write_name(turn, message);
+            message.string_field("content", &text);
+        });
+    }
+
+    fn user(&mut self, turn: &Turn) {
+        let parts: Vec<&Part> = turn.parts.iter().filter(|part| self.can_write(part)).collect();
+        self.out.object(|message| {
+            message.string_field("role", "user");
+            write_name(turn, message);
+            match parts.as_slice() {
+                [] => message.string_field("content", ""),
+                [Part { content: Content::Text(text), .. }] => message.string_field("content", text),
+                parts => {
+                    message
+                        .array_field("content", |list| parts.iter().for_each(|part| write_part(part, list)));
+                }
+            }
+        });
+        if parts.is_empty() {
+            self.losses.add(Reason::EmptyMessage, turn.place.to_string());
+        }
+    }
+
+    /// Whether a part can stand in a user's message.
+    fn can_write(&mut self, part: &Part) -> bool {
+        let reason = match &part.content {
+            Content::Text(_) | Content::Audio { .. } => return true,
+            Content::Image(image) => source_problem(&image.source, false),
+            Content::Document(document) => {
+                if document.has_details {
+                    self.losses.add(Reason::DocumentDetails, part.place.to_string());
+                }
+                if matches!(document.source, Source::Text(_)) {
+                    self.losses.add(Reason::DocumentAsText, part.place.to_string());
+                }
+                source_problem(&document.source, true)
+            }
+            Content::Thinking { .. } => Some(Reason::Thinking),
+            Content::Redacted(_) => Some(Reason::Redacted),
+            Content::ToolUse(_) | Content::ToolResult(_) | Content::Refusal(_) | Content::Unknown { .. } => {
+                Some(Reason::UnsupportedBlock)
+            }
+        };
+        if let Some(reason) = reason {
+            self.losses.add(reason, part.place.to_string());
+        }
+        reason.is_none()
+    }
+
+    fn assistant(&mut self, turn: &Turn) {
+        let mut text = String::new();
+        let mut reasoning = String::new();
+        let mut refusal: Option<&ByteString> = None;
+        let mut calls: Vec<&ToolUse> = Vec::new();
+        for part in &turn.parts {
+            match &part.content {
+                Content::Text(piece) => text.push_str(piece),
+                Content::Refusal(stated) => refusal = Some(stated),
+                Content::ToolUse(call) => {
+                    if call.kind == ToolKind::Function && !call.input.is_empty() && !is_object(&call.input) {
+                        self.losses.add(Reason::InvalidArguments, part.place.to_string());
+                    }
+                    calls.push(call);
+                }
+                Content::Thinking { text, signature } => self.thinking(part, text, signature, &mut reasoning),
+                Content::Redacted(_) => self.losses.add(Reason::Redacted, part.place.to_string()),
+                Content::Unknown { kind, .. } => {
+                    let reason = match &**kind {
+                        "server_tool_use" => Reason::ServerTool,
+                        "item_reference" => Reason::PreviousTurns,
+                        kind if kind.ends_with("_tool_result") => Reason::ServerTool,
+                        _ => Reason::UnsupportedBlock,
+                    };
+                    self.losses.add(reason, part.place.to_string());
+                }
+                _ => self.losses.add(Reason::UnsupportedBlock, part.place.to_string()),
+            }
+        }
+        if text.is_empty() && calls.is_empty() && refusal.is_none() {
+            self.losses.add(Reason::EmptyMessage, turn.place.to_string());
+            return;
+        }
+        self.out.object(|message| {
+            message.string_field("role", "assistant");
+            write_name(turn, message);
+            if !reasoning.is_empty() {
+                message.string_field("reasoning_content", &reasoning);
+            }
+            message.nullable_field("content", Some(&*text).filter(|text| !text.is_empty()));
+            if let Some(refusal) = refusal {
+                message.string_field("refusal", refusal);
+            }
+            if !calls.is_empty() {
+                message
+                    .array_field("tool_calls", |list| calls.iter().for_each(|call| write_call(call, list)));
+            }
+        });
+    }
+
+    /// Reasoning goes back only to the model that wrote it, and only while it still works on the
+    /// same question.
+    fn thinking(&mut self, part: &Part, text: &str, signature: &Option<ByteString>, reasoning: &mut String) {
+        let mark = signature.as_deref().map(read_mark);
+        let reason = match mark {
+            Some(Some(mark)) if mark.is_of(self.model) && mark.payload().is_empty() => {
+                if self.is_current {
+                    reasoning.push_str(text);
+                }
+                return;
+            }
+            Some(Some(mark)) if mark.payload().is_empty() => Reason::Thinking,
+            Some(_) => Reason::Signature,
+            None => Reason::Thinking,
+        };
+        self.losses.add(reason, part.place.to_string());
+    }
+
+    fn results(&mut self, turn: &Turn) {
+        let mut media: Vec<&Part> = Vec::new();
+        for part in &turn.parts {
+            let Content::ToolResult(result) = &part.content else { continue };
+            self.result(part, result, &mut media);
+        }
+        if media.is_empty() {
+            return;
+        }
+        // Tool messages hold text alone, so what the tools showed follows as the user's.
+        self.out.object(|message| {
+            message.string_field("role", "user");
+            message.array_field("content", |list| media.iter().for_each(|part| write_part(part, list)));
+        });
+    }
+
+    fn result<'p>(&mut self, part: &Part, result: &'p ToolResult, media: &mut Vec<&'p Part>) {
+        if result.is_error {
+            self.losses.add(Reason::ToolResultError, part.place.dot("is_error"));
+        }
+        let mut texts: Vec<&str> = Vec::new();
+        for inner in &result.parts {
+            match &inner.content {
+                Content::Text(text) => texts.push(text),
+                Content::Document(Document { source: Source::Text(text), .. }) => texts.push(text),
+                Content::Image(_) | Content::Document(_) if self.can_write(inner) => {
+                    self.losses.add(Reason::ToolResultImage, inner.place.to_string());
+                    media.push(inner);
+                }
+                Content::Image(_) | Content::Document(_) => {}
+                _ => self.losses.add(Reason::UnsupportedBlock, inner.place.to_string()),
+            }
+        }
+        let text = texts.join("\n");
+        self.out.object(|message| {
+            message.string_field("role", "tool");
+            message.string_field("tool_call_id", &result.id);
+            message.string_field("content", &text);
+        });
+    }
+
+    fn text_of(&mut self, parts: &[Part], separator: &str) -> String {
+        let mut texts: Vec<&str> = Vec::new();
+        for part in parts {
+            match &part.content {
+                Content::Text(text) if text.is_empty() => {}
+                Content::Text(text) => texts.push(text),
+                _ => self.losses.add(Reason::UnsupportedBlock, part.place.to_string()),
+            }
+        }
+        texts.join(separator)
+    }
+}
+
+fn source_problem(source: &Source, is_document: bool) -> Option<Reason> {
+    match source {
+        Source::Base64 { .. } | Source::Text(_) => None,
+        Source::Url(_) => is_document.then_some(Reason::DocumentUrl),
+        Source::File(_) => Some(Reason::FileId),
+        Source::Missing { is_broken: true } => Some(Reason::IncompleteBase64),
+        Source::Missing { is_broken: false } => Some(Reason::MissingSource),
+    }
+}
+
+fn write_name(turn: &Turn, message: &mut Writer) {
+    if let Some(name) = &turn.name {
+        message.string_field("name", name);
+    }
+}
+
+fn write_part(part: &Part, list: &mut Writer) {
+    list.object(|out| match &part.content {
+        Content::Text(text) => {
+            out.string_field("type", "text");
+            out.string_field("text", text);
+        }
+        Content::Image(Image { source, detail }) => {
+            out.string_field("type", "image_url");
+            out.object_field("image_url", |image| {
+                image.key("url");
+                write_url(source, image);
+                if let Some(detail) = detail {
+                    image.string_field("detail", detail);
+                }
+            });
+        }
+        Content::Document(Document { source: Source::Text(text), title, .. }) => {
+            out.string_field("type", "text");
+            match title {
+                Some(title) => out.key("text").joined(&[title, "\n\n", text]),
+                None => out.string_field("text", text),
+            }
+        }
+        Content::Document(Document { source, title, .. }) => {
+            out.string_field("type", "file");
+            out.object_field("file", |file| {
+                file.string_field("filename", title.as_deref().unwrap_or("document.pdf"));
+                file.key("file_data");
+                write_url(source, file);
+            });
+        }
+        Content::Audio { data, format } => {
+            out.string_field("type", "input_audio");
+            out.object_field("input_audio", |audio| {
+                audio.string_field("data", data);
+                audio.string_field("format", format);
+            });
+        }
+        _ => {}
+    });
+}
+
+fn write_url(source: &Source, out: &mut Writer) {
+    match source {
+        Source::Url(url) => out.string(url),
+        Source::Base64 { media_type, data } => out.joined(&["data:", media_type, ";base64,", data]),
+        Source::File(_) | Source::Text(_) | Source::Missing { .. } => out.null(),
+    }
+}
+
+fn write_call(call: &ToolUse, list: &mut Writer) {
+    list.object(|out| {
+        out.string_field("id", &call.id);
+        match call.kind {
+            ToolKind::Function => {
+                out.string_field("type", "function");
+                out.object_field("function", |function| {
+                    function.string_field("name", &call.name);
+                    let arguments = if call.input.is_empty() { "{}" } else { &call.input };
+                    function.string_field("arguments", arguments);
+                });
+            }
+            ToolKind::Custom => {
+                out.string_field("type", "custom");
+                out.object_field("custom", |custom| {
+                    custom.string_field("name", &call.name);
+                    custom.string_field("input", &call.input);
+                });
+            }
+        }
+    });
+}
+
+fn write_tools(tools: &[&Tool], out: &mut Writer, losses: &mut Losses) {
+    out.array_field("tools", |list| {
+        for tool in tools {
+            if tool.cache_control.is_some() {
+                losses.add_once(Reason::CacheControl, &tool.place.dot("cache_control"));
+            }
+            list.object(|out| write_tool(tool, out, losses));
+        }
+    });
+}
+
+fn write_tool(tool: &Tool, out: &mut Writer, losses: &mut Losses) {
+    let head = |out: &mut Writer| {
+        out.string_field("name", &tool.name);
+        if let Some(description) = &tool.description {
+            out.string_field("description", description);
+        }
+    };
+    match &tool.spec {
+        ToolSpec::Function { schema, strict } => {
+            out.string_field("type", "function");
+            out.object_field("function", |function| {
+                head(function);
+                match schema.as_deref() {
+                    Some(schema) if is_object(schema) => function.raw_field("parameters", schema),
+                    Some(_) => losses.add(Reason::InvalidSchema, tool.place.to_string()),
+                    None => {}
+                }
+                if let Some(strict) = strict {
+                    function.bool_field("strict", *strict);
+                }
+            });
+        }
+        ToolSpec::Custom { format } => {
+            out.string_field("type", "custom");
+            out.object_field("custom", |custom| {
+                head(custom);
+                if let Some(format) = format {
+                    custom.key("format");
+                    write_custom_format(format, custom);
+                }
+            });
+        }
+        ToolSpec::Hosted { .. } => {}
+    }
+}
+
+/// Responses writes `{type, syntax, definition}`, Chat Completions nests the last two.
+fn write_custom_format(format: &str, out: &mut Writer) {
+    let read: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(format).ok();
+    let grammar = read.filter(|format| format.contains_key("definition"));
+    let Some(grammar) = grammar else { return out.raw(format) };
+    out.object(|out| {
+        out.string_field("type", "grammar");
+        out.object_field("grammar", |inner| {
+            for key in ["definition", "syntax"] {
+                if let Some(value) = grammar.get(key) {
+                    inner.raw_field(key, &value.to_string());
+                }
+            }
+        });
+    });
+}
+
+fn write_tool_choice(conversation: &Conversation, out: &mut Writer, losses: &mut Losses) {
+    let word = match &conversation.tool_choice {
+        None => return,
+        Some(ToolChoice::Auto | ToolChoice::Allowed { is_required: false, .. }) => "auto",
+        Some(ToolChoice::None) => "none",
+        Some(ToolChoice::Required | ToolChoice::Allowed { is_required: true, .. }) => "required",
+        Some(ToolChoice::Named { name, kind }) => {
+            let is_custom = *kind == ToolKind::Custom || conversation.custom_tools().any(|tool| tool == name);
+            let kind = if is_custom { "custom" } else { "function" };
+            out.object_field("tool_choice", |choice| {
+                choice.string_field("type", kind);
+                choice.object_field(kind, |inner| inner.string_field("name", name));
+            });
+            return;
+        }
+        Some(ToolChoice::Other(_)) => {
+            losses.add(Reason::UnsupportedToolChoice, "tool_choice");
+            "auto"
+        }
+    };
+    out.string_field("tool_choice", word);
+}
+
+fn write_format(format: &Format, out: &mut Writer) {
+    match format {
+        Format::Text => {}
+        Format::Json => {
+            out.object_field("response_format", |format| format.string_field("type", "json_object"));
+        }
+        Format::Schema { name, description, schema, strict } => {
+            out.object_field("response_format", |format| {
+                format.string_field("type", "json_schema");
+                format.object_field("json_schema", |inner| {
+                    inner.string_field("name", name.as_deref().unwrap_or("answer"));
+                    if let Some(description) = description {
+                        inner.string_field("description", description);
+                    }
+                    inner.raw_field("schema", schema);
+                    if let Some(strict) = strict {
+                        inner.bool_field("strict", *strict);
+                    }
+                });
+            });
+        }
+    }
+}
+
+/// The effort; a budget of tokens becomes the nearest one.
+fn write_reasoning(conversation: &Conversation, out: &mut Writer, losses: &mut Losses) {
+    let reasoning = &conversation.settings.reasoning;
+    if let Some(effort) = &reasoning.effort {
+        return out.string_field("reasoning_effort", effort);
+    }
+    let Some(budget) = reasoning.budget_tokens else { return };
+    losses.add(Reason::ReasoningBudget, Place::field("thinking").dot("budget_tokens"));
+    let effort = match budget {
+        ..4096 => "low",
+        4096..16_384 => "medium",
+        _ => "high",
+    };
+    out.string_field("reasoning_effort", effort);
+}

@@ -1,0 +1,334 @@
+//! A request of any client, and the same request for any backend.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use vsr_types::RequestView;
+
+use super::{Effort, Outgoing, Target};
+use crate::answer::AnswerContext;
+use crate::anthropic::{self, MessagesRequest};
+use crate::conversation::{Conversation, read_mark};
+use crate::envelope::{ChatRequest, RequestLimits};
+use crate::error::RequestError;
+use crate::json::{Document, JsonLimits, Kind, Value, Writer};
+use crate::loss::{Losses, Reason};
+use crate::openai_chat;
+use crate::openai_responses::{ResponseFrame, ResponsesRequest};
+use crate::protocol::Protocol;
+use crate::splice::Edits;
+
+/// A request, whatever protocol the client speaks.
+#[derive(Debug, Clone)]
+pub enum ClientRequest {
+    /// Of Chat Completions.
+    Chat(ChatRequest),
+    /// Of Responses.
+    Responses(ResponsesRequest),
+    /// Of Messages.
+    Messages(MessagesRequest),
+}
+
+/// What stands where an assistant's message held nothing but reasoning that was left out.
+const OMITTED: &str = r#"{"type":"text","text":"(reasoning omitted)"}"#;
+
+// === impl ClientRequest
+
+impl ClientRequest {
+    /// Reads a request body.
+    ///
+    /// # Errors
+    ///
+    /// Every error is the client's: the body is not acceptable JSON, or a field that routing
+    /// reads is missing or of a wrong type.
+    pub fn parse(protocol: Protocol, body: Bytes, limits: &RequestLimits) -> Result<Self, RequestError> {
+        Ok(match protocol {
+            Protocol::Chat => Self::Chat(ChatRequest::parse(body, limits)?),
+            Protocol::Responses => Self::Responses(ResponsesRequest::parse(body, limits)?),
+            Protocol::Messages => Self::Messages(MessagesRequest::parse(body, limits)?),
+        })
+    }
+
+    /// What the client speaks.
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Self::Chat(_) => Protocol::Chat,
+            Self::Responses(_) => Protocol::Responses,
+            Self::Messages(_) => Protocol::Messages,
+        }
+    }
+
+    /// The model the client asked for; not empty.
+    pub fn model(&self) -> &str {
+        match self {
+            Self::Chat(request) => request.model(),
+            Self::Responses(request) => &request.conversation().settings.model,
+            Self::Messages(request) => &request.conversation().settings.model,
+        }
+    }
+
+    /// Whether the client wants a stream.
+    pub fn stream(&self) -> bool {
+        match self {
+            Self::Chat(request) => request.stream(),
+            Self::Responses(request) => request.conversation().settings.stream,
+            Self::Messages(request) => request.conversation().settings.stream,
+        }
+    }
+
+    /// What signals read of the request, by the same rules whatever the protocol.
+    pub fn view(&self) -> RequestView<'_> {
+        match self {
+            Self::Chat(request) => request.view(),
+            Self::Responses(request) => request.view(),
+            Self::Messages(request) => request.view(),
+        }
+    }
+
+    /// How many answers the client asked for; only Chat Completions can ask for several.
+    pub fn choices(&self) -> u32 {
+        let stated = self.as_chat().and_then(ChatRequest::choices);
+        stated.and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
+    }
+
+    /// The stated reasoning effort.
+    pub fn reasoning_effort(&self) -> Option<&str> {
+        match self {
+            Self::Chat(request) => request.reasoning_effort(),
+            Self::Responses(request) => request.conversation().settings.reasoning.effort.as_deref(),
+            Self::Messages(request) => request.conversation().settings.reasoning.effort.as_deref(),
+        }
+    }
+
+    /// The body as a document.
+    pub fn root(&self) -> Value<'_> {
+        match self {
+            Self::Chat(request) => request.root(),
+            Self::Responses(request) => request.root(),
+            Self::Messages(request) => request.root(),
+        }
+    }
+
+    /// The body to send if nothing is edited.
+    pub fn body(&self) -> &Bytes {
+        match self {
+            Self::Chat(request) => request.body(),
+            Self::Responses(request) => request.body(),
+            Self::Messages(request) => request.body(),
+        }
+    }
+
+    /// The request, if the client speaks Chat Completions.
+    pub fn as_chat(&self) -> Option<&ChatRequest> {
+        match self {
+            Self::Chat(request) => Some(request),
+            Self::Responses(_) | Self::Messages(_) => None,
+        }
+    }
+
+    /// The request in canonical form.
+    pub fn conversation(&self) -> Cow<'_, Conversation> {
+        match self {
+            Self::Chat(request) => Cow::Owned(openai_chat::read_conversation(request)),
+            Self::Responses(request) => Cow::Borrowed(request.conversation()),
+            Self::Messages(request) => Cow::Borrowed(request.conversation()),
+        }
+    }
+
+    /// The request as the backend gets it: the client's bytes with the edits spliced in if both
+    /// speak the same protocol, else written anew from the canonical form.
+    ///
+    /// `edits` are in terms of the backend's protocol.
+    ///
+    /// # Errors
+    ///
+    /// The backend speaks Responses and the client does not: that way nothing is translated.
+    pub fn outgoing(&self, target: &Target<'_>, edits: &Edits) -> Result<Outgoing, RequestError> {
+        let mut losses = Losses::default();
+        if target.protocol == self.protocol() {
+            let body = self.spliced(target, edits, &mut losses);
+            return Ok(Outgoing { body, losses });
+        }
+        let mut conversation = self.conversation();
+        match target.effort {
+            Effort::AsStated => {}
+            Effort::Off => {
+                let reasoning = &mut conversation.to_mut().settings.reasoning;
+                *reasoning = crate::Reasoning { is_off: true, ..crate::Reasoning::default() };
+            }
+            Effort::Level(level) => {
+                let reasoning = &mut conversation.to_mut().settings.reasoning;
+                *reasoning =
+                    crate::Reasoning { effort: Some(ByteString::from(level)), ..crate::Reasoning::default() };
+            }
+        }
+        let body = match target.protocol {
+            Protocol::Chat => openai_chat::write_request(&conversation, target, &mut losses),
+            Protocol::Messages => anthropic::write_request(&conversation, target, &mut losses),
+            Protocol::Responses => {
+                let problem = "cannot be sent to a backend that speaks only the Responses protocol; \
+                               send it to `/v1/responses`";
+                return Err(RequestError::field("model", problem));
+            }
+        };
+        let edits = edits.without_model();
+        if edits.is_empty() {
+            return Ok(Outgoing { body, losses });
+        }
+        // What was written here is within the limits of what was read, but for what wrapping adds.
+        let limits = JsonLimits { max_depth: 256, max_values: usize::MAX };
+        let document = Document::parse(body, &limits)?;
+        Ok(Outgoing { body: edits.apply_to(document.root(), document.bytes()), losses })
+    }
+
+    /// What the translation of the answer needs to know. `id` is made of letters, digits, `_` and
+    /// `-`; for Responses it becomes the response's id.
+    pub fn answer_context(&self, target: &Target<'_>, id: &str, created_seconds: u64) -> AnswerContext {
+        let translates = target.protocol != self.protocol();
+        let response = match self {
+            Self::Responses(request) if translates => {
+                Some(ResponseFrame::new(request, format!("resp_{id}"), created_seconds))
+            }
+            _ => None,
+        };
+        let custom_tools = match target.protocol {
+            Protocol::Messages if translates => self.conversation().custom_tools().cloned().collect(),
+            _ => Vec::new(),
+        };
+        AnswerContext {
+            client: self.protocol(),
+            upstream: target.protocol,
+            upstream_model: ByteString::from(target.model),
+            id_seed: id.to_owned(),
+            created_seconds,
+            custom_tools,
+            include_usage: self.as_chat().and_then(ChatRequest::include_usage) == Some(true),
+            response,
+        }
+    }
+
+    /// The client's own bytes with the edits spliced in, and without the reasoning that the router
+    /// had marked as another protocol's: no provider knows the marks.
+    fn spliced(&self, target: &Target<'_>, edits: &Edits, losses: &mut Losses) -> Bytes {
+        let mut edits = edits.clone();
+        match self {
+            Self::Chat(_) => {}
+            Self::Messages(request) => {
+                if let Some(messages) = unmarked_messages(request.root(), target.model, losses) {
+                    edits.set_raw("messages", messages);
+                }
+                match target.effort {
+                    Effort::AsStated => {}
+                    Effort::Off => edits.set_raw("thinking", r#"{"type":"disabled"}"#.to_owned()),
+                    Effort::Level(level) => match target.thinking {
+                        anthropic::ThinkingStyle::Adaptive => {
+                            edits.set_raw("thinking", r#"{"type":"adaptive"}"#.to_owned());
+                            edits.set(&["output_config", "effort"], &level.into());
+                        }
+                        // A budget must fit the client's limit, so the client's own stands.
+                        anthropic::ThinkingStyle::Budget => {}
+                    },
+                }
+            }
+            Self::Responses(request) => {
+                if let Some(input) = unmarked_input(request.root(), losses) {
+                    edits.set_raw("input", input);
+                }
+                match target.effort {
+                    Effort::AsStated => {}
+                    Effort::Off => edits.set(&["reasoning", "effort"], &"none".into()),
+                    Effort::Level(level) => edits.set(&["reasoning", "effort"], &level.into()),
+                }
+            }
+        }
+        edits.apply_to(self.root(), self.body())
+    }
+}
+
+/// `messages` with marked reasoning given back to the model that wrote it and taken from all
+/// others; none if nothing is marked.
+fn unmarked_messages(root: Value<'_>, model: &str, losses: &mut Losses) -> Option<String> {
+    const MARK: &str = "\"vsr1.";
+    let messages = root.get("messages")?;
+    if !messages.raw().contains(MARK) {
+        return None;
+    }
+    let mut out = Writer::with_capacity(messages.raw().len());
+    out.array(|list| {
+        for (index, message) in messages.items().enumerate() {
+            if !message.raw().contains(MARK) {
+                list.raw(message.raw());
+                continue;
+            }
+            list.object(|out| {
+                for member in message.members() {
+                    if member.key != "content" || member.value.kind() != Kind::Array {
+                        out.raw_field(&member.key, member.value.raw());
+                        continue;
+                    }
+                    let blocks: Vec<String> =
+                        member.value.items().filter_map(|block| unmarked_block(block, model)).collect();
+                    if blocks.len() < member.value.items().count() {
+                        losses.add(Reason::Signature, format!("messages[{index}].content"));
+                    }
+                    out.array_field("content", |content| {
+                        if blocks.is_empty() {
+                            content.raw(OMITTED);
+                        }
+                        blocks.iter().for_each(|block| content.raw(block));
+                    });
+                }
+            });
+        }
+    });
+    Some(out.into_string())
+}
+
+/// A block as the provider knows it; none if it is another model's.
+fn unmarked_block(block: Value<'_>, model: &str) -> Option<String> {
+    let (field, sealed) = ["signature", "data"]
+        .into_iter()
+        .find_map(|field| {
+            let sealed = block.get(field)?.as_str()?;
+            read_mark(&sealed)?;
+            Some((field, sealed))
+        })
+        .map_or((None, Cow::Borrowed("")), |(field, sealed)| (Some(field), sealed));
+    let Some(field) = field else { return Some(block.raw().to_owned()) };
+    let mark = read_mark(&sealed).filter(|mark| mark.is_of(model) && !mark.payload().is_empty())?;
+    let mut out = Writer::default();
+    out.object(|out| {
+        for member in block.members() {
+            if member.key == field {
+                out.string_field(field, mark.payload());
+            } else {
+                out.raw_field(&member.key, member.value.raw());
+            }
+        }
+    });
+    Some(out.into_string())
+}
+
+/// `input` without marked reasoning; none if nothing is marked.
+fn unmarked_input(root: Value<'_>, losses: &mut Losses) -> Option<String> {
+    let input = root.get("input").filter(|input| input.kind() == Kind::Array)?;
+    let is_marked = |item: Value<'_>| {
+        let sealed = item.get("encrypted_content").and_then(Value::as_str);
+        sealed.is_some_and(|sealed| read_mark(&sealed).is_some())
+    };
+    if !input.items().any(is_marked) {
+        return None;
+    }
+    let mut out = Writer::with_capacity(input.raw().len());
+    out.array(|list| {
+        for (index, item) in input.items().enumerate() {
+            if is_marked(item) {
+                losses.add(Reason::Signature, format!("input[{index}]"));
+            } else {
+                list.raw(item.raw());
+            }
+        }
+    });
+    Some(out.into_string())
+}

@@ -1,0 +1,359 @@
+//! Streams for whatever protocol the client speaks, event by event.
+
+use bytes::Bytes;
+use vsr_types::Usage;
+
+use crate::answer::{AnswerContext, Event, TokenUsage};
+use crate::anthropic::{MessagesReader, MessagesWriter};
+use crate::error::ApiError;
+use crate::json::{JsonLimits, Mode, Tape};
+use crate::loss::Losses;
+use crate::openai_chat::{ChatReader, ChatWriter, StreamEnd};
+use crate::openai_responses::{ResponsesReader, ResponsesWriter};
+use crate::protocol::Protocol;
+use crate::sse::{Decoder, EventTooLong, Frame};
+
+/// What a translated stream may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TranslatorOptions {
+    /// The most bytes one event of the upstream may have.
+    pub max_event_bytes: usize,
+    /// The most bytes of the answer that are held where the client's protocol demands it: the whole
+    /// answer for Responses, overlapping calls for Messages.
+    pub max_held_bytes: usize,
+}
+
+/// Takes the chunks of an upstream's stream and yields the events of the client's.
+///
+/// Where both speak the same protocol the upstream's events pass as they are, and are only read.
+/// What comes out does not depend on how the stream was cut into chunks.
+#[derive(Debug)]
+pub struct StreamTranslator {
+    context: AnswerContext,
+    options: TranslatorOptions,
+    decoder: Decoder,
+    tape: Tape,
+    reader: Reader,
+    writer: Writer,
+    losses: Losses,
+    seen: Seen,
+    is_broken: bool,
+    end: Option<StreamEnd>,
+    error: Option<ApiError>,
+}
+
+/// What was seen of the answer.
+#[derive(Debug, Default)]
+struct Seen {
+    usage: Option<TokenUsage>,
+    model: Option<String>,
+    has_content: bool,
+    has_stopped: bool,
+}
+
+#[derive(Debug)]
+enum Reader {
+    Chat(ChatReader),
+    Messages(MessagesReader),
+    Responses(ResponsesReader),
+}
+
+#[derive(Debug)]
+enum Writer {
+    /// The upstream's own events.
+    Verbatim,
+    Chat(ChatWriter),
+    Messages(MessagesWriter),
+    Responses(Box<ResponsesWriter>),
+}
+
+/// What an event of the upstream led to.
+enum Step {
+    Goes,
+    Done,
+    Failed(ApiError),
+}
+
+const MESSAGE_STOP: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+// === impl TranslatorOptions
+
+impl Default for TranslatorOptions {
+    fn default() -> Self {
+        Self { max_event_bytes: 4 << 20, max_held_bytes: 16 << 20 }
+    }
+}
+
+// === impl StreamTranslator
+
+impl StreamTranslator {
+    /// A translator for one stream.
+    pub fn new(context: AnswerContext, options: TranslatorOptions) -> Self {
+        let reader = match context.upstream {
+            Protocol::Chat => Reader::Chat(ChatReader::default()),
+            Protocol::Messages => Reader::Messages(MessagesReader::default()),
+            Protocol::Responses => Reader::Responses(ResponsesReader::default()),
+        };
+        let writer = match (context.client, &context.response) {
+            (client, _) if client == context.upstream => Writer::Verbatim,
+            (Protocol::Chat, _) => Writer::Chat(ChatWriter::default()),
+            (Protocol::Messages, _) => Writer::Messages(MessagesWriter::default()),
+            (Protocol::Responses, Some(frame)) => {
+                Writer::Responses(Box::new(ResponsesWriter::new(frame.clone())))
+            }
+            (Protocol::Responses, None) => Writer::Verbatim,
+        };
+        Self {
+            decoder: Decoder::new(options.max_event_bytes),
+            context,
+            options,
+            tape: Tape::default(),
+            reader,
+            writer,
+            losses: Losses::default(),
+            seen: Seen::default(),
+            is_broken: false,
+            end: None,
+            error: None,
+        }
+    }
+
+    /// Takes a chunk from the upstream and appends what the client gets now. After the closing
+    /// event nothing is read any more.
+    ///
+    /// # Errors
+    ///
+    /// An event is longer than allowed. End the stream: call [`Self::finish`], then [`Self::fail`].
+    pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) -> Result<(), EventTooLong> {
+        if self.is_broken {
+            return Ok(());
+        }
+        self.decoder.push(chunk);
+        loop {
+            match self.decoder.next_frame() {
+                Ok(Some(frame)) => self.frame(&frame, out),
+                Ok(None) => return Ok(()),
+                Err(too_long) => {
+                    self.is_broken = true;
+                    return Err(too_long);
+                }
+            }
+        }
+    }
+
+    /// Ends the stream and says how it ended. An answer that was finished but for its closing event
+    /// gets it; one that broke off does not look finished: call [`Self::fail`] then.
+    pub fn finish(&mut self, out: &mut Vec<Bytes>) -> StreamEnd {
+        if !self.is_broken
+            && let Some(rest) = self.decoder.finish()
+            && (rest.is_terminated || self.is_whole(&rest))
+        {
+            let closed = Frame { raw: Bytes::from([&rest.raw[..], b"\n\n"].concat()), ..rest };
+            self.frame(&closed, out);
+        }
+        if let Some(end) = self.end {
+            return end;
+        }
+        let end = if self.seen.has_stopped { StreamEnd::CompleteWithoutDone } else { StreamEnd::Truncated };
+        if end == StreamEnd::CompleteWithoutDone {
+            self.close(out);
+        }
+        self.end = Some(end);
+        end
+    }
+
+    /// Appends an error as the client's protocol tells it in a stream. It is the last event.
+    pub fn fail(&mut self, error: &ApiError, out: &mut Vec<Bytes>) {
+        match &mut self.writer {
+            Writer::Verbatim | Writer::Chat(_) => out.push(error.to_event(self.context.client)),
+            Writer::Messages(writer) => writer.fail(error, out),
+            Writer::Responses(writer) => writer.fail(error, out),
+        }
+    }
+
+    /// The usage reported last.
+    pub fn usage(&self) -> Option<Usage> {
+        self.seen.usage.map(TokenUsage::to_usage)
+    }
+
+    /// The model the upstream says it is.
+    pub fn model(&self) -> Option<&str> {
+        self.seen.model.as_deref()
+    }
+
+    /// Whether the answer has begun: text, reasoning, a refusal or a tool call was seen.
+    pub fn has_content(&self) -> bool {
+        self.seen.has_content
+    }
+
+    /// Whether the upstream's closing event was seen.
+    pub fn is_done(&self) -> bool {
+        self.end == Some(StreamEnd::Complete)
+    }
+
+    /// The error that the upstream reported in the stream.
+    pub fn error(&self) -> Option<&ApiError> {
+        self.error.as_ref()
+    }
+
+    /// What was to be known of the request.
+    pub fn context(&self) -> &AnswerContext {
+        &self.context
+    }
+
+    /// What could not be said in the client's protocol. The client is told in a comment before the
+    /// closing event.
+    pub fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
+    /// Bytes held: of an event whose end is not here, and of the answer.
+    pub fn held_bytes(&self) -> usize {
+        self.decoder.pending_bytes() + self.held_answer_bytes()
+    }
+
+    /// Bytes of the answer that are held; the same however the stream was cut.
+    fn held_answer_bytes(&self) -> usize {
+        let by_writer = match &self.writer {
+            Writer::Verbatim | Writer::Chat(_) => 0,
+            Writer::Messages(writer) => writer.held_bytes(),
+            Writer::Responses(writer) => writer.held_bytes(),
+        };
+        let by_reader = match &self.reader {
+            Reader::Messages(reader) => reader.held_bytes(),
+            Reader::Chat(_) | Reader::Responses(_) => 0,
+        };
+        by_writer + by_reader
+    }
+
+    fn frame(&mut self, frame: &Frame, out: &mut Vec<Bytes>) {
+        if self.end.is_some() {
+            return;
+        }
+        let is_verbatim = matches!(self.writer, Writer::Verbatim);
+        if is_verbatim {
+            out.push(frame.raw.clone());
+        }
+        match self.read(frame, out) {
+            Step::Goes if self.held_answer_bytes() > self.options.max_held_bytes => {
+                let message = format!(
+                    "the answer is longer than the {} bytes that a stream may hold",
+                    self.options.max_held_bytes
+                );
+                let error = ApiError::new(502, message).with_code("answer_too_long");
+                self.fail(&error, out);
+                self.end_with(error);
+            }
+            Step::Goes => {}
+            Step::Done => {
+                if !is_verbatim {
+                    self.close(out);
+                }
+                self.end = Some(StreamEnd::Complete);
+            }
+            Step::Failed(error) => {
+                if !is_verbatim {
+                    self.fail(&error, out);
+                }
+                self.end_with(error);
+            }
+        }
+    }
+
+    fn end_with(&mut self, error: ApiError) {
+        self.error = Some(error);
+        self.end = Some(StreamEnd::UpstreamError);
+    }
+
+    /// Reads an event, and writes what it becomes.
+    fn read(&mut self, frame: &Frame, out: &mut Vec<Bytes>) -> Step {
+        let event = frame.event();
+        let Some(data) = event.data else { return Step::Goes };
+        let data = data.trim_ascii();
+        if data == b"[DONE]" {
+            return Step::Done;
+        }
+        let Ok(text) = std::str::from_utf8(data) else { return Step::Goes };
+        let Self { context, tape, reader, writer, losses, seen, .. } = self;
+        if tape.scan(text, &JsonLimits::default(), Mode::Tolerant).is_err() {
+            let is_error = event.name == Some(b"error".as_slice());
+            return if is_error { Step::Failed(ApiError::new(500, text)) } else { Step::Goes };
+        }
+        let root = tape.root(text);
+        // What the writer loses is told apart from what the reader loses, and added after.
+        let mut lost_in_writing = Losses::default();
+        let mut sink = |event: Event<'_>| {
+            seen.note(event);
+            match writer {
+                Writer::Verbatim => {}
+                Writer::Chat(writer) => writer.event(event, context, &mut lost_in_writing, out),
+                Writer::Messages(writer) => writer.event(event, context, &mut lost_in_writing, out),
+                Writer::Responses(writer) => writer.event(event, context, &mut lost_in_writing, out),
+            }
+        };
+        let read = match reader {
+            Reader::Chat(reader) => reader.read(root, context, losses, &mut sink).map(|()| false),
+            Reader::Messages(reader) => reader.read(root, context, losses, &mut sink),
+            Reader::Responses(reader) => reader.read(root, &mut sink),
+        };
+        for loss in lost_in_writing.iter() {
+            losses.add_once(loss.reason, &loss.field);
+        }
+        match read {
+            Ok(true) => Step::Done,
+            Ok(false) => Step::Goes,
+            Err(error) => Step::Failed(error),
+        }
+    }
+
+    /// Writes what closes the client's stream.
+    fn close(&mut self, out: &mut Vec<Bytes>) {
+        let Self { context, writer, losses, .. } = self;
+        match writer {
+            Writer::Verbatim => match context.client {
+                Protocol::Messages => out.push(Bytes::from_static(MESSAGE_STOP)),
+                Protocol::Chat => out.push(Bytes::from_static(crate::openai_chat::DONE_EVENT)),
+                Protocol::Responses => {}
+            },
+            Writer::Chat(writer) => writer.finish(context, comment(losses), out),
+            Writer::Messages(writer) => writer.finish(context, losses, comment, out),
+            Writer::Responses(writer) => writer.finish(context, comment(losses), out),
+        }
+    }
+
+    /// Whether the unfinished last frame is an event but for its blank line.
+    fn is_whole(&mut self, rest: &Frame) -> bool {
+        let event = rest.event();
+        let Some(data) = event.data else { return false };
+        let data = data.trim_ascii();
+        let Ok(text) = std::str::from_utf8(data) else { return false };
+        data == b"[DONE]"
+            || data.starts_with(b"{") && self.tape.scan(text, &JsonLimits::default(), Mode::Tolerant).is_ok()
+    }
+}
+
+/// The losses as a comment of the stream, which clients skip.
+fn comment(losses: &Losses) -> Option<Bytes> {
+    let value = losses.header_value()?;
+    Some(Bytes::from([": x-vsr-lossiness-warnings: ", &value, "\n\n"].concat()))
+}
+
+// === impl Seen
+
+impl Seen {
+    fn note(&mut self, event: Event<'_>) {
+        match event {
+            Event::Start { model, .. } if !model.is_empty() => {
+                self.model.get_or_insert_with(|| model.chars().take(128).collect());
+            }
+            Event::Text { .. }
+            | Event::Refusal(_)
+            | Event::Thinking(_)
+            | Event::Redacted(_)
+            | Event::ToolStart { .. } => self.has_content = true,
+            Event::Stop { .. } => self.has_stopped = true,
+            Event::Usage(usage) => self.usage = Some(usage),
+            _ => {}
+        }
+    }
+}
