@@ -22,7 +22,7 @@ def main():
     for encoding in full.encode_batch(corpus.distillation_texts(args.data, args.po)):
         for i in encoding.ids:
             used[i] = used.get(i, 0) + 1
-    ids = e5_source.trim(source, [i for i, n in used.items() if n > 3 and i < len(source.pieces)])
+    ids = e5_source.trim(source, [i for i, n in used.items() if n > 5 and i < len(source.pieces)])
     print(f"vocabulary: {len(ids)} of {len(source.pieces)} pieces", flush=True)
     model = bert.from_tensors(source.tensors, list(range(source.config["layers"])), ids)
     bert.save(model, e5_source.tokenizer_json(source, ids), args.out)

@@ -179,14 +179,16 @@ def jailbreak_entry(args, heads, tokenizer, models, dev, rng):
     items = requests(args.data, dev, rng, args.cap)
     tough = [x for x in items if x[1] == 1 and x[0] in ("jailbreak_inthewild", "gen_override", "gen_pair", "gen_extraction", "gen_embedded")]
     rng.shuffle(tough)
-    changed = flips(rng, args.data, [x[2][0] for x in tough[:150]])
+    changed = flips(rng, args.data, [x[2][0] for x in tough[:args.attacks]])
     entry = {"window": scan.WINDOW, "overlap": scan.OVERLAP}
     values = {}
     for precision, model in models.items():
         def score(texts):
             v = logits(heads, "jailbreak", means(model, tokenizer, texts, last=9, quantise=precision == "int8"))
             return v[:, 1] - v[:, 0]
-        values[precision] = scan.scores(tokenizer, [x[2] for x in items] + [x[2] for x in changed], score)
+        # The longest texts are read in one precision only.
+        texts = [x[2] for x in items] + [x[2] if precision == "f32" or x[0] != "inside_8000_tokens" else [] for x in changed]
+        values[precision] = scan.scores(tokenizer, texts, score)
     y = np.array([x[1] for x in items])
     source = np.array([x[0] for x in items])
     language = np.array([x[3] for x in items])
@@ -211,7 +213,7 @@ def jailbreak_entry(args, heads, tokenizer, models, dev, rng):
         part["flip"] = {"caught": float(np.mean(list(plain.values())))}
         for kind in ("appended", "prepended", "appended_document", "inside_8000_tokens"):
             chosen = (kinds == kind) & np.array([plain[n] for n in number])
-            part["flip"][kind] = float((rates[chosen] <= cut).mean()) if chosen.any() else None
+            part["flip"][kind] = float((rates[chosen] <= cut).mean()) if np.isfinite(rates[chosen]).any() else None
         if precision == "f32":
             entry |= part
         else:
@@ -242,7 +244,9 @@ def main():
     parser.add_argument("--trunk", required=True)
     parser.add_argument("--out", required=True, help="report.json")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--cap", type=int, default=250, help="held-out samples per source and head; domain has no cap")
+    parser.add_argument("--cap", type=int, default=250, help="held-out samples per source and head but domain")
+    parser.add_argument("--domain-cap", type=int, help="held-out samples per source of the domain head")
+    parser.add_argument("--attacks", type=int, default=150, help="attacks that are changed for the flip rates")
     parser.add_argument("--only", nargs="*", default=list(tasks.LABELS))
     parser.add_argument("--skip-int8", action="store_true")
     args = parser.parse_args()
@@ -268,7 +272,7 @@ def main():
                     groups[s.source].append(s)
             for items in groups.values():
                 rng.shuffle(items)
-            part = [s for items in groups.values() for s in items[:None if name == "domain" else args.cap]]
+            part = [s for items in groups.values() for s in items[:args.domain_cap if name == "domain" else args.cap]]
             last = max(train_trunk.HEAD_LAYERS[name])
             values = {k: logits(heads, name, means(m, tokenizer, [s.text for s in part], 256, last, k == "int8")) for k, m in models.items()}
             report[name] = head_entry(name, labels, part, values["f32"], values.get("int8"))

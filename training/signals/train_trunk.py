@@ -61,12 +61,16 @@ def save_heads(heads, folder, temperatures, metadata, scale=None):
             width = first.weight.shape[1]
             first.weight.data /= scale[1][:width]
             first.bias.data -= first.weight.data @ scale[0][:width]
-        for layer in (0, 2):
-            for part in ("weight", "bias"):
-                state[f"{name}.{layer}.{part}"] = getattr(heads[name][layer], part).detach().float().contiguous()
+        layers = []
+        for number, part in enumerate(heads[name]):
+            if not isinstance(part, torch.nn.Linear):
+                layers[-1]["activation"] = "gelu"
+                continue
+            layers.append({"weight": f"{name}.{number}.weight", "bias": f"{name}.{number}.bias"})
+            state[f"{name}.{number}.weight"] = part.weight.detach().float().contiguous()
+            state[f"{name}.{number}.bias"] = part.bias.detach().float().contiguous()
         sequence.append({
-            "name": name, "labels": labels, "activation": "softmax", "temperature": round(float(temperatures.get(name, 1.0)), 4), "input": "layers:" + ",".join(map(str, HEAD_LAYERS[name])),
-            "layers": [{"weight": f"{name}.0.weight", "bias": f"{name}.0.bias", "activation": "gelu"}, {"weight": f"{name}.2.weight", "bias": f"{name}.2.bias"}]})
+            "name": name, "labels": labels, "activation": "softmax", "temperature": round(float(temperatures.get(name, 1.0)), 4), "input": "layers:" + ",".join(map(str, HEAD_LAYERS[name])), "layers": layers})
     save_file(state, os.path.join(folder, "heads.safetensors"))
     with open(os.path.join(folder, "heads.json"), "w", encoding="utf-8") as handle:
         json.dump({"pooling": "mean", "max_tokens": 512, "prefix": "", "sequence": sequence, "metadata": metadata}, handle, indent=1, ensure_ascii=False)
@@ -74,10 +78,19 @@ def save_heads(heads, folder, temperatures, metadata, scale=None):
 
 def load_heads(folder):
     """Heads saved by `save_heads` and their temperatures."""
-    heads = new_heads()
-    heads.load_state_dict(load_file(os.path.join(folder, "heads.safetensors")))
+    state = load_file(os.path.join(folder, "heads.safetensors"))
     with open(os.path.join(folder, "heads.json"), encoding="utf-8") as handle:
         stored = json.load(handle)
+    heads = torch.nn.ModuleDict()
+    for item in stored["sequence"]:
+        parts = []
+        for part in item["layers"]:
+            rows, columns = state[part["weight"]].shape
+            parts.append(torch.nn.Linear(columns, rows))
+            if part.get("activation") == "gelu":
+                parts.append(torch.nn.GELU())
+        heads[item["name"]] = torch.nn.Sequential(*parts)
+    heads.load_state_dict(state)
     return heads.eval(), {s["name"]: s["temperature"] for s in stored["sequence"]}
 
 
