@@ -95,10 +95,46 @@ def pad(ids, value=PAD):
     return x, mask
 
 
+def linear(module, x, quantise):
+    """A linear layer; with `quantise` under the engine's int8 rounding, gradients passing straight through."""
+    weight = module.weight
+    if quantise:
+        scale = weight.detach().abs().amax(1, keepdim=True).clamp_min(1e-12) / 127
+        weight = weight + (torch.round(weight.detach() / scale) * scale - weight.detach())
+        with torch.no_grad():
+            step = x.abs().amax(-1, keepdim=True).clamp_min(1e-12) / 127
+            error = torch.round(x / step) * step - x
+        x = x + error
+    return torch.nn.functional.linear(x, weight.to(x.dtype), module.bias.to(x.dtype))
+
+
+def layer(module, hidden, mask, quantise=False):
+    """One encoder layer of a `BertModel`, [batch, tokens, 384]; `mask` is [batch, tokens], 1 for tokens."""
+    own = module.attention.self
+    shape = (*hidden.shape[:2], own.num_attention_heads, own.attention_head_size)
+    q, k, v = (linear(part, hidden, quantise).view(shape).transpose(1, 2) for part in (own.query, own.key, own.value))
+    mixed = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask.bool()[:, None, None, :])
+    mixed = mixed.transpose(1, 2).reshape(hidden.shape)
+    out = module.attention.output
+    hidden = norm(out.LayerNorm, hidden + linear(out.dense, mixed, quantise))
+    inner = torch.nn.functional.gelu(linear(module.intermediate.dense, hidden, quantise))
+    return norm(module.output.LayerNorm, hidden + linear(module.output.dense, inner, quantise))
+
+
+def norm(module, x):
+    """Layer normalisation in the type of `x`."""
+    return torch.nn.functional.layer_norm(x, module.normalized_shape, module.weight.to(x.dtype), module.bias.to(x.dtype), module.eps)
+
+
+def mean(hidden, mask):
+    """Mean over the tokens of the mask, [batch, 384] f32."""
+    mask = mask[..., None]
+    return (hidden.float() * mask).sum(1) / mask.sum(1)
+
+
 def pooled(model, x, mask):
     """Mean over all tokens of the last hidden state, [batch, 384] f32."""
-    hidden = model(input_ids=x, attention_mask=mask).last_hidden_state.float()
-    return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    return mean(model(input_ids=x, attention_mask=mask).last_hidden_state, mask)
 
 
 def tokenize(tokenizer, texts, limit):
@@ -118,6 +154,16 @@ def embed(model, tokenizer, texts, limit=128, budget=8192, half=True):
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             out[batch] = pooled(model, x, mask).numpy()
     return out
+
+
+@torch.no_grad()
+def round_weights(model):
+    """Rounds the encoder's weights per output channel and the word embeddings per row to 8 bits, in place."""
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and "classifier" not in name or name.endswith("word_embeddings"):
+            scale = module.weight.abs().amax(1, keepdim=True).clamp_min(1e-12) / 127
+            module.weight.copy_(torch.round(module.weight / scale) * scale)
+    return model
 
 
 class Int8Linear(torch.nn.Module):

@@ -10,7 +10,7 @@ import os
 import random
 import re
 
-EVALUATE_ONLY = {"alpaca_seed", "self_instruct_user", "t2i_compbench", "sts12_16", "uss_satisfaction_turns", "fake_identities_3000"}
+EVALUATE_ONLY = {"alpaca_seed", "self_instruct_user", "t2i_compbench", "sts12_16", "uss_satisfaction_turns", "fake_identities_3000", "gpteacher_roleplay_benign"}
 PO_LANGUAGES = {
     "zh_Hans": 1.0, "zh_Hant": 0.6, "es": 1.0, "de": 1.0, "fr": 1.0, "ru": 1.0, "ja": 1.0, "ko": 1.0, "pt_BR": 0.8, "pt": 0.6, "ar": 1.0,
     "hi": 1.0, "it": 0.7, "nl": 0.5, "pl": 0.5, "uk": 0.5, "tr": 0.5, "vi": 0.7, "id": 0.7, "id_ID": 0.5, "cs": 0.4, "sv": 0.4, "da": 0.3, "fi": 0.4, "el": 0.5,
@@ -104,12 +104,11 @@ def distillation_texts(data, po_root, seed=11):
     mmlu = rows(data, "mmlu_domain")
     add([r["stem"] for r in mmlu])
     add([r["text"] for r in mmlu if not is_dev(r["stem"])], 2500)
-    for name in ("nq_open_dev", "efficientqa_dev", "parti_prompts", "vbench_video", "gpteacher_roleplay_benign", "harmful_requests"):
+    for name in ("nq_open_dev", "efficientqa_dev", "parti_prompts", "vbench_video", "harmful_requests"):
         add([r["text"] for r in rows(data, name)])
     halueval = rows(data, "halueval_general")
     add([r["text"] for r in halueval])
     add([r["response"][:300] for r in halueval], 2500)
-    add([r["response"][:300] for r in rows(data, "gpteacher_roleplay_benign")], 1200)
     turns = [t["content"] for r in rows(data, "hh_harmless_multiturn") for t in r["turns"]]
     add(turns, 6000)
     claims = rows(data, "factscore_claims")

@@ -243,8 +243,10 @@ def fact_check(rng, count):
     return out
 
 
+FIRST_REWRITES = 14
 REWRITE = ["hey, quick question about my homework: {s}", "I was wondering, {s}", "Can you help me understand this? {s}", "My teacher asked us: {s} I have no clue.", "So I'm studying for an exam and got stuck on this: {s}", "{s} Please explain like I'm new to it.", "Hi! Could you walk me through this one? {s} Thanks!",
-           "A friend told me something about this and I'd like to know: {s}", "ok so {s}", "I'm preparing a presentation. {s}", "Not sure where to start with this: {s} Any hints?", "yesterday at work we argued about this, who is right? {s}", "please answer briefly: {s}", "{s} I need it for a report due tomorrow."]
+           "A friend told me something about this and I'd like to know: {s}", "ok so {s}", "I'm preparing a presentation. {s}", "Not sure where to start with this: {s} Any hints?", "yesterday at work we argued about this, who is right? {s}", "please answer briefly: {s}", "{s} I need it for a report due tomorrow.",
+           "{s}", "Hello! {s}", "can someone tell me this: {s}", "{s} thanks in advance", "I've got a test tomorrow. {s}", "My boss wants to know this by noon: {s}", "Trying to settle a bet here. {s}", "umm {s} ??", "I read the chapter twice and still don't get it. {s}", "{s} And why is that?", "Let's think about this one together: {s}", "As a beginner I'd like to ask: {s}", "My daughter asked me over dinner, {s}", "Do you happen to know? {s}", "This came up in a podcast. {s}", "Give me a hint please. {s}", "{s} I'd like the reasoning too, not only the result.", "could u answer this for me plz: {s}", "I keep mixing things up. {s}", "Here's what my flashcard says: {s}", "Good evening, I need a second opinion. {s}", "{s} My notes are a mess.", "In our study group nobody agreed on this: {s}", "Explain it to me like a colleague would: {s}", "I saw this in an old exam. {s} What would you say?", "Just curious, {s}"]
 
 
 def conversational(stem, rng):

@@ -30,19 +30,24 @@ def trunk(report):
     for name in heads:
         entry = report[name]
         quantised = entry.get("int8", {})
-        summary.append([name, entry.get("accuracy"), entry.get("auroc"), entry.get("recall_at_1pct_fp"), entry["ece"], entry["temperature"], quantised.get("f32_accuracy"), quantised.get("accuracy")])
-    out += "## Heads\n\n" + rows(["head", "accuracy", "AUROC", "recall at 1 % FP (per text)", "ECE", "temperature", "f32 accuracy (int8 half)", "int8 accuracy"], summary)
+        summary.append([name] + [part.get(c) for c in ("accuracy", "macro_f1", "auroc", "recall_at_1pct_fp") for part in (entry, quantised)] + [quantised.get("agreement"), entry["ece"], entry["temperature"]])
+    out += "## Heads\n\n" + rows(["head"] + [c + p for c in ("accuracy", "macro-F1", "AUROC", "recall at 1 % FP") for p in ("", ", int8")] + ["same label in int8", "ECE", "temperature"], summary)
     for name in heads:
-        columns = sorted({k for s in report[name]["slices"].values() for k in s})
-        out += f"### {name}\n\n" + rows(["slice"] + columns, [[key] + [s.get(c) for c in columns] for key, s in report[name]["slices"].items()])
-        for extra in ("flip", "auroc_ovr"):
-            if extra in report[name]:
-                out += f"{extra}: " + ", ".join(f"{k} {number(v)}" for k, v in report[name][extra].items()) + "\n\n"
-        if "uss_auroc_satisfied" in report[name]:
-            out += f"MWOZ/SGD turns (evaluate only), AUROC of P(satisfied), rating ≥ 3.9 against ≤ 2: {number(report[name]['uss_auroc_satisfied'])}\n\n"
+        entry = report[name]
+        columns = sorted({k for s in entry["slices"].values() for k in s})
+        out += f"### {name}\n\n" + rows(["slice"] + columns, [[key] + [s.get(c) for c in columns] for key, s in entry["slices"].items()])
+        if name == "jailbreak":
+            out += f"Windows of {entry['window']} tokens, {entry['overlap']} shared; a request's score is its highest window. Thresholds: {number(entry['threshold_1pct'])} at 1 % false positives per request, {number(entry['threshold_5pct'])} at 5 %; int8 at the same threshold: {number(entry.get('int8', {}).get('fp_at_threshold'))}.\n\n"
+            parts = [("f32", entry)] + ([("int8", entry["int8"])] if "int8" in entry else [])
+            kinds = list(entry["flip"])
+            out += "Flip rate of attacks caught alone (`caught`: their share):\n\n" + rows(["precision"] + kinds, [[k] + [e["flip"][c] for c in kinds] for k, e in parts])
+        if "auroc_ovr" in entry:
+            out += "AUROC, one against the rest: " + ", ".join(f"{k} {number(v)}" for k, v in entry["auroc_ovr"].items()) + "\n\n"
+        if "uss_auroc_satisfied" in entry:
+            out += f"MWOZ/SGD turns (evaluate only), AUROC of P(satisfied), rating ≥ 3.9 against ≤ 2: {number(entry['uss_auroc_satisfied'])}\n\n"
     if "left_out" in report:
-        out += "## One source left out (logistic head on the frozen distilled trunk, which saw no labels)\n\n"
-        out += rows(["source", "AUROC", "recall at 1 % FP", "rows"], [[k, v["auroc"], v["recall_at_1pct_fp"], v["rows"]] for k, v in report["left_out"].items()])
+        out += "## One source left out\n\n" + report["left_out"]["how"] + "\n\n"
+        out += rows(["source", "AUROC", "recall at 1 % FP", "rows"], [[k, v["auroc"], v["recall_at_1pct_fp"], v["rows"]] for k, v in report["left_out"]["sources"].items()])
     return out
 
 

@@ -18,11 +18,12 @@ cd "$here"
 run="$work/venv/bin/python"
 e5=$(find "$work/po" -name e5-small-q4.bin)
 rampart=$(dirname "$(dirname "$(find "$work/po" -name model_q4.onnx)")")
-# The first pass stops at its step limit: the second one goes on copying the teacher while the heads learn.
-"$run" distil.py --data "$data" --po "$work/po" --e5 "$e5" --work "$work" --out "$work/base" --epochs 1 --max-steps 250
-"$run" train_trunk.py --data "$data" --po "$work/po" --base "$work/base" --work "$work" --out "$work/first" --epochs 0.25
-"$run" train_trunk.py --data "$data" --po "$work/po" --base "$work/first" --work "$work" --out "$out/trunk" --epochs 1 --lr 3e-4
-"$run" fit_heads.py --data "$data" --trunk "$out/trunk"
-"$run" evaluate.py --data "$data" --trunk "$out/trunk" --base "$work/base" --out "$out/trunk/report.json"
+"$run" base.py --data "$data" --po "$work/po" --e5 "$e5" --out "$work/base"
+"$run" train_trunk.py --data "$data" --po "$work/po" --base "$work/base" --work "$work" --out "$work/first"
+"$run" train_trunk.py --data "$data" --po "$work/po" --base "$work/base" --work "$work" --resume "$work/first" --out "$work/second" --lr 1e-4 --seed 21 \
+    --quantise-from 0.45 --share domain=0.5 jailbreak=0.3 user_feedback=1.0 modality=0.5 fact_check=0.2 complexity=0.1
+"$run" slim.py --data "$data" --po "$work/po" --trunk "$work/second" --out "$out/trunk"
+"$run" evaluate.py --data "$data" --trunk "$out/trunk" --out "$out/trunk/report.json"
+"$run" left_out.py --data "$data" --base "$work/base" --report "$out/trunk/report.json"
 "$run" pii.py --data "$data" --rampart "$rampart" --out "$out/pii"
 "$run" table.py --trunk "$out/trunk/report.json" --pii "$out/pii/report.json" --out "$out/models.md"
