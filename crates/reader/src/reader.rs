@@ -340,7 +340,7 @@ fn facts(role: &'static str, weights: &Weights, labels: Vec<(String, Vec<String>
     let fingerprint = weights.package().map(Package::fingerprint).or(model.map(|model| model.fingerprint()));
     ModelFacts {
         role,
-        name: weights.name().to_owned(),
+        name: if weights.name().is_empty() { role } else { weights.name() }.to_owned(),
         engine: "native",
         precision: weights.width().as_str(),
         fingerprint: fingerprint.map(|it| it.to_string()).unwrap_or_default(),
