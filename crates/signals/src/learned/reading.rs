@@ -242,7 +242,11 @@ impl TextReadings {
 
     /// Why a text that no plan asks for cannot be judged.
     pub(super) fn nothing(&self) -> UnavailableReason {
-        if self.is_absent { self.missing } else { UnavailableReason::NoInput }
+        match self.plan.routes.has_dropped {
+            _ if self.is_absent => self.missing,
+            true => UnavailableReason::PartlyRead,
+            false => UnavailableReason::NoInput,
+        }
     }
 
     /// What models served elsewhere said, if they were asked.
