@@ -269,8 +269,8 @@ impl Builder {
         wants: Wants,
         cover: Cover,
     ) -> Option<usize> {
-        // One text takes at most half of the room, wherever it is asked for, so that it hides no other and is found again.
-        let most = (self.plan.budget_tokens as usize).saturating_mul(MOST_BYTES_PER_TOKEN) / 2;
+        // A text is cut to the same length wherever it is asked for, so that it is found again.
+        let most = (self.plan.budget_tokens as usize).saturating_mul(MOST_BYTES_PER_TOKEN);
         let whole = text.len();
         let text = &text[..floor(text, most)];
         self.plan.routes.has_dropped |= text.len() < whole;
