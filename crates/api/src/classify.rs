@@ -13,7 +13,7 @@ use axum::{Json, extract::State, response::IntoResponse};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use vsr_router::Snapshot;
-use vsr_signals::{Cover, Head, ReadingPlan, Wants};
+use vsr_signals::{Cover, Head, ReadingPlan, Wants, class_of};
 use vsr_types::UnavailableReason;
 
 pub(crate) use batch::batch;
@@ -98,7 +98,7 @@ pub(crate) async fn user_feedback(
     let classes = classes(&shared.router.snapshot(), Head::UserFeedback, &request.text).await?;
     let (label, confidence) = classes.best();
     Ok(Json(Feedback {
-        feedback_type: label.clone(),
+        feedback_type: class_of(&label),
         label,
         confidence,
         processing_time_ms: milliseconds(started),
@@ -145,7 +145,7 @@ impl Classes {
     }
 
     fn of(&self, label: &str) -> f64 {
-        self.0.iter().find(|(own, _)| own == label).map_or(0.0, |(_, probability)| *probability)
+        self.0.iter().filter(|(own, _)| class_of(own) == label).map(|(_, probability)| probability).sum()
     }
 }
 

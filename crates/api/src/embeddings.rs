@@ -161,10 +161,12 @@ pub(crate) async fn inference(Body(request): Body<InferenceRequest>) -> Result<(
 impl ModelWish {
     /// The name of the model that answers.
     fn model(&self, reader: &Reader) -> Result<String, ApiFailure> {
-        let Some(facts) = reader.facts().into_iter().find(|facts| facts.role == "trunk") else {
+        let Some(facts) = reader.embedder() else {
             return Err(failure(&ReaderError::Absent("embedding model")));
         };
-        if let Some(dimension) = self.dimension.filter(|dimension| *dimension != facts.dimension) {
+        // A checkpoint that is not loaded yet has not told its dimension.
+        let known = (facts.dimension > 0).then_some(facts.dimension);
+        if let Some((dimension, _)) = self.dimension.zip(known).filter(|(wanted, known)| wanted != known) {
             let message =
                 format!("`dimension` {dimension} is not that of `{}`, {}", facts.name, facts.dimension);
             return Err(ApiFailure { code: "INVALID_DIMENSION", ..ApiFailure::invalid(message) });

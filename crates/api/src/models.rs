@@ -1,5 +1,6 @@
 //! `GET /info/models`, `/api/v1/embeddings/models`, `/config/kbs`: what the router's own models and knowledge bases are.
 
+use crate::{ApiFailure, server::Shared};
 use axum::{
     Json,
     extract::{Path, State},
@@ -8,14 +9,10 @@ use axum::{
 use http::StatusCode;
 use serde_json::{Value, json};
 use vsr_config::KnowledgeBase;
-use vsr_gateway::Phase;
-
-use crate::{ApiFailure, server::Shared};
 
 /// `GET /info/models`.
 pub(crate) async fn models(State(shared): State<Shared>) -> impl IntoResponse {
     let snapshot = shared.router.snapshot();
-    let is_ready = shared.status.phase() == Phase::Ready;
     let counters = snapshot.reader().counters();
     let models: Vec<Value> = snapshot
         .reader()
@@ -25,9 +22,9 @@ pub(crate) async fn models(State(shared): State<Shared>) -> impl IntoResponse {
             json!({
                 "name": facts.name,
                 "type": facts.role,
-                "loaded": is_ready,
-                "state": if is_ready { "ready" } else { "loading" },
-                "model_path": "embedded",
+                "loaded": facts.loaded,
+                "state": if facts.loaded { "ready" } else { "not_loaded" },
+                "model_path": facts.path.unwrap_or_else(|| "embedded".to_owned()),
                 "categories": facts.labels.iter().map(|(head, labels)| (head.clone(), json!(labels))).collect::<serde_json::Map<_, _>>(),
                 "metadata": {
                     "engine": facts.engine,
@@ -39,7 +36,7 @@ pub(crate) async fn models(State(shared): State<Shared>) -> impl IntoResponse {
         })
         .collect();
     let mut summary = shared.status.to_json();
-    summary["loaded_models"] = summary["ready_models"].take();
+    summary["loaded_models"] = summary["ready_models"].clone();
     Json(json!({
         "models": models,
         "summary": summary,

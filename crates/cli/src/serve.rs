@@ -28,6 +28,10 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(60);
 /// Learned state is a handful of values; a store in memory need not hold more.
 const MEMORY_STORE_ENTRIES: usize = 10_000;
 
+/// How long to wait before models that could not be loaded are tried again, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// What is served.
 enum Source {
     /// A configuration file.
@@ -178,13 +182,15 @@ fn prepare_models(router: &Arc<Router>, status: &Arc<Status>) -> anyhow::Result<
         let started = Instant::now();
         let progress = |done, total| status.examples_embedded(done, total);
         let store = Some((&**router.store(), &SystemClock as &dyn Clock));
-        match runtime.block_on(snapshot.prepare(store, &progress)) {
-            Ok(()) => {
-                let seconds = started.elapsed().as_secs_f64();
-                tracing::info!(seconds, "the router's models are ready");
-            }
-            Err(error) => tracing::error!(%error, "rules that need the router's models are unavailable"),
+        let mut pause = FIRST_PAUSE;
+        while let Err(error) = runtime.block_on(snapshot.prepare(store, &progress)) {
+            tracing::error!(%error, "rules that need the router's models are unavailable, and the router is not ready");
+            status.models_failed(error.to_string());
+            runtime.block_on(tokio::time::sleep(pause));
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        let seconds = started.elapsed().as_secs_f64();
+        tracing::info!(seconds, "the router's models are ready");
         status.models_ready();
     };
     thread::Builder::new()

@@ -37,6 +37,7 @@ struct Question {
 
 /// A request on its way to a route.
 struct Opened {
+    question: Question,
     snapshot: Arc<Snapshot>,
     request: ClientRequest,
     parse: Duration,
@@ -107,9 +108,8 @@ pub(crate) async fn read(
 
 async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Routed, Refusal> {
     let is_large = body.len() > MAX_INLINE_BYTES;
-    let asking = question.identity.clone();
-    let (router, id, protocol) = (Arc::clone(call.router()), question.request_id.clone(), question.protocol);
-    let mut opened = step(is_large, id.clone(), move || open(&router, protocol, body, &asking)).await?;
+    let (router, id) = (Arc::clone(call.router()), question.request_id.clone());
+    let mut opened = step(is_large, id.clone(), move || open(&router, body, question)).await?;
     let read = match opened.reading.take() {
         // A panic in it reaches the call's own guard.
         Some(reading) => Some(Box::pin(reading.run(call.upstream())).await),
@@ -117,8 +117,8 @@ async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Route
     };
     let router = Arc::clone(call.router());
     step(is_large, id, move || {
+        let Opened { question, snapshot, request, parse, .. } = opened;
         let Question { identity, request_id, received, answer_id, .. } = question;
-        let Opened { snapshot, request, parse, .. } = opened;
         let input = RouteInput {
             request: &request,
             identity,
@@ -133,14 +133,14 @@ async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Route
     .await
 }
 
-fn open(router: &Router, protocol: Protocol, body: Bytes, identity: &Identity) -> Result<Opened, Refusal> {
+fn open(router: &Router, body: Bytes, question: Question) -> Result<Opened, Refusal> {
     let started = Instant::now();
-    let request = ClientRequest::parse(protocol, body, &RequestLimits::default())?;
+    let request = ClientRequest::parse(question.protocol, body, &RequestLimits::default())?;
     refuse_state(&request)?;
     let parse = started.elapsed();
     let snapshot = router.snapshot();
-    let reading = snapshot.reading(&request, identity);
-    Ok(Opened { snapshot, request, parse, reading })
+    let reading = snapshot.reading(&request, &question.identity);
+    Ok(Opened { question, snapshot, request, parse, reading })
 }
 
 /// Nothing is kept between requests, so what builds on it cannot be answered as it is meant.

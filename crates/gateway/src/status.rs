@@ -32,6 +32,8 @@ struct Models {
     names: Vec<String>,
     /// Whether they are being loaded, and how many of how many examples are embedded.
     loading: Option<(usize, usize)>,
+    /// Why the last attempt to load them failed.
+    failure: Option<String>,
 }
 
 // === impl Status ===
@@ -54,7 +56,7 @@ impl Status {
 
     /// The router's own models are being loaded; it is not ready before [`Self::models_ready`].
     pub fn load_models(&self, names: Vec<String>) {
-        *self.models() = Models { names, loading: Some((0, 0)) };
+        *self.models() = Models { names, loading: Some((0, 0)), failure: None };
     }
 
     /// So many of so many examples are embedded.
@@ -63,10 +65,15 @@ impl Status {
             *loading = (done, total);
         }
     }
+    /// They could not be loaded; the router is not ready while that is so.
+    pub fn models_failed(&self, why: String) {
+        self.models().failure = Some(why);
+    }
 
     /// The models are loaded.
     pub fn models_ready(&self) {
-        self.models().loading = None;
+        let mut models = self.models();
+        (models.loading, models.failure) = (None, None);
     }
     /// The body of `/health`, with the models that embedded ones stand for.
     pub fn health(substituted_for: &[String]) -> Value {
@@ -82,6 +89,10 @@ impl Status {
         let phase = self.phase();
         let models = self.models().clone();
         let (word, message) = match (phase, models.loading) {
+            (Phase::Starting, Some(_)) if models.failure.is_some() => (
+                "starting",
+                format!("the router's models cannot be used: {}", models.failure.unwrap_or_default()),
+            ),
             (Phase::Starting, Some((done, total))) if total > 0 => {
                 ("starting", format!("the router is embedding examples: {done} of {total}"))
             }

@@ -27,6 +27,8 @@ pub(crate) struct Models {
     pub(crate) off: HeadSet,
     /// Embeds in place of the trunk model.
     pub(crate) embedder: Option<Arc<Weights>>,
+    /// Whether nothing embeds.
+    pub(crate) no_embedder: bool,
 }
 
 /// An encoding, or why there is none.
@@ -49,8 +51,7 @@ impl Models {
             (_, Serving::Embedded) => {}
             (ModelRole::Head(head), Serving::Nothing) => self.off.insert(head),
             (ModelRole::Tagger, Serving::Nothing) => self.tagger = None,
-            // The trunk model is there for its heads; nothing else asks for an embedding that no rule wants.
-            (ModelRole::Embedding, Serving::Nothing) => {}
+            (ModelRole::Embedding, Serving::Nothing) => self.no_embedder = true,
             (ModelRole::Head(head), Serving::Checkpoint(checkpoint)) => {
                 self.own_heads.retain(|(own, _)| *own != head);
                 self.own_heads.push((head, Arc::new(OwnHead::new(checkpoint))));
@@ -90,7 +91,8 @@ impl Models {
 
     /// What embeds.
     pub(crate) fn embedder(&self) -> Option<&Weights> {
-        self.embedder.as_deref().or(self.trunk.as_ref().map(|trunk| &trunk.weights))
+        let trunk = self.trunk.as_ref().map(|trunk| &trunk.weights);
+        self.embedder.as_deref().or(trunk).filter(|_| !self.no_embedder)
     }
 
     /// What prototypes must carry to be compared with embeddings; empty if it cannot be loaded.
@@ -115,7 +117,7 @@ impl Models {
             pool.submit_as(model, piece.text.clone(), pass, deadline)
         };
         let is_own = |head: Head| self.own_heads.iter().any(|(own, _)| *own == head);
-        let trunk_embeds = piece.is_embedded && self.embedder.is_none();
+        let trunk_embeds = piece.is_embedded && self.embedder.is_none() && !self.no_embedder;
         let trunk_classifies = heads.iter().any(|head| !self.off.contains(head) && !is_own(head));
         // A model that cannot be loaded leaves no outcome, which counts as a failure.
         let trunk = self.trunk.as_ref().filter(|_| trunk_embeds || trunk_classifies);
@@ -148,7 +150,8 @@ impl Models {
             facts.output(language, encoded)
         };
         let embedded = if self.embedder.is_some() { &outcomes.embedder } else { &outcomes.trunk };
-        let embedding = embedded.as_ref().and_then(|outcome| outcome.as_ref().ok());
+        let embedding =
+            embedded.as_ref().and_then(|outcome| outcome.as_ref().ok()).filter(|_| !self.no_embedder);
         Window {
             bytes: piece.bytes.clone(),
             tokens: outcomes.tokens(),

@@ -1,6 +1,7 @@
 //! The reader: the models, the threads they run on, and the reading of a plan.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -38,6 +39,20 @@ pub struct ReaderModels {
     pub tagger: Option<Blob>,
 }
 
+impl ReaderModels {
+    /// The models in a folder that is laid out as `models/` of the repository.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn in_folder(folder: &Path) -> Result<Self, ReaderError> {
+        let map = |name: &str| {
+            let packed = Blob::map(&folder.join(name).join("model.bin"));
+            packed.map(Some).map_err(|source| ReaderError::Load { model: name.to_owned(), source })
+        };
+        Ok(Self { trunk: map("trunk")?, tagger: map("pii")? })
+    }
+}
+
 /// How a reader works.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReaderOptions {
@@ -67,6 +82,10 @@ pub struct ModelFacts {
     pub fingerprint: String,
     /// Values of an embedding.
     pub dimension: usize,
+    /// Its directory, if it is not part of the binary.
+    pub path: Option<String>,
+    /// Whether it was needed and is loaded.
+    pub loaded: bool,
     /// Classes by head, or the types of entities under `entities`.
     pub labels: Vec<(String, Vec<String>)>,
 }
@@ -137,6 +156,11 @@ impl Reader {
             remote: false,
             manifests,
         }
+    }
+    /// The model that embeds.
+    pub fn embedder(&self) -> Option<ModelFacts> {
+        let role = if self.models.embedder.is_some() { "embedding" } else { "trunk" };
+        self.models.embedder().map(|weights| facts(role, weights, Vec::new()))
     }
 
     /// The models.
@@ -271,6 +295,9 @@ impl Reader {
         outcomes: &[Passes<Outcome>],
         language: Option<&str>,
     ) -> Result<TrunkReading, UnavailableReason> {
+        if need.wants.embedding.is_some() && need.wants.heads.is_empty() && self.models.no_embedder {
+            return Err(UnavailableReason::NotActive);
+        }
         let error = outcomes.iter().find_map(Passes::error);
         let is_partial = outcomes.iter().any(Passes::has_any) && !need.wants.heads.is_empty();
         if let Some(error) = error.filter(|_| !is_partial) {
@@ -348,6 +375,8 @@ fn facts(role: &'static str, weights: &Weights, labels: Vec<(String, Vec<String>
             Some(package) => package.architecture().hidden,
             None => model.map_or(0, |model| model.dimension()),
         },
+        path: weights.path().map(|path| path.display().to_string()),
+        loaded: model.is_some(),
         labels,
     }
 }

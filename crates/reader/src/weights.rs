@@ -97,6 +97,13 @@ impl Weights {
             Source::Directory(_) => None,
         }
     }
+    /// The checkpoint's directory, if it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Packed(_) => None,
+            Source::Directory(path) => Some(path),
+        }
+    }
 
     /// How the weights are held.
     pub(crate) fn width(&self) -> Width {

@@ -123,15 +123,28 @@ fn modality(config: &Config) -> Option<Named<'_>> {
     Some(Named { role: ModelRole::Head(Head::Modality), path, name: &classifier.model_path, mapping: None })
 }
 
+/// The key of `embeddings.semantic` that names a model of this type.
+pub(crate) fn embedding_key(model: EmbeddingModel) -> &'static str {
+    match model {
+        EmbeddingModel::Mmbert => "mmbert_model_path",
+        EmbeddingModel::Qwen3 => "qwen3_model_path",
+        EmbeddingModel::Gemma => "gemma_model_path",
+        EmbeddingModel::Bert => "bert_model_path",
+        EmbeddingModel::Multimodal => "multimodal_model_path",
+    }
+}
+
 /// The embedding model of the semantic signals.
 fn embedding(config: &Config) -> Named<'_> {
     let semantic = &config.global.model_catalog.embeddings.semantic;
-    let (key, name) = match semantic.embedding_config.model_type {
-        EmbeddingModel::Mmbert => ("mmbert_model_path", &semantic.mmbert_model_path),
-        EmbeddingModel::Qwen3 => ("qwen3_model_path", &semantic.qwen3_model_path),
-        EmbeddingModel::Gemma => ("gemma_model_path", &semantic.gemma_model_path),
-        EmbeddingModel::Bert => ("bert_model_path", &semantic.bert_model_path),
-        EmbeddingModel::Multimodal => ("multimodal_model_path", &semantic.multimodal_model_path),
+    let model = semantic.embedding_config.model_type;
+    let key = embedding_key(model);
+    let name = match model {
+        EmbeddingModel::Mmbert => &semantic.mmbert_model_path,
+        EmbeddingModel::Qwen3 => &semantic.qwen3_model_path,
+        EmbeddingModel::Gemma => &semantic.gemma_model_path,
+        EmbeddingModel::Bert => &semantic.bert_model_path,
+        EmbeddingModel::Multimodal => &semantic.multimodal_model_path,
     };
     let path = Path::keys("global.model_catalog.embeddings.semantic").key(key);
     Named { role: ModelRole::Embedding, path, name, mapping: None }

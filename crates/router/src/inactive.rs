@@ -4,6 +4,8 @@
 use vsr_config::{Config, Document, Plugin, Reliability};
 use vsr_types::{Diagnostics, Path};
 
+use crate::checkpoints::embedding_key;
+
 /// Blocks outside of lists, with what they are for. They are reported where they are written.
 const BLOCKS: &[(&str, &str)] = &[
     ("setup", "setup state"),
@@ -11,7 +13,7 @@ const BLOCKS: &[(&str, &str)] = &[
     ("global.router.streamed_body", "streamed request bodies"),
     ("global.router.skip_processing", "the skip-processing header"),
     ("global.router.model_selection", "global settings of selection algorithms"),
-    ("global.services.api.batch_classification", "batch classification"),
+    ("global.services.api.batch_classification.metrics", "metrics of batch classification"),
     ("global.services.response_api", "the Responses API"),
     ("global.services.router_replay", "router replay"),
     ("global.services.startup_status", "stored startup status"),
@@ -60,6 +62,7 @@ pub(crate) fn report(document: &Document, config: &Config, diagnostics: &mut Dia
     if document.is_written(&Path::keys("global.router.config_source")) && is_kubernetes(config) {
         diagnostics.not_active(Path::keys("global.router.config_source"), "configuration from Kubernetes");
     }
+    own_models(document, config, diagnostics);
     listeners(document, config, diagnostics);
     providers(document, config, diagnostics);
     decisions(config, diagnostics);
@@ -67,6 +70,47 @@ pub(crate) fn report(document: &Document, config: &Config, diagnostics: &mut Dia
 
 fn is_kubernetes(config: &Config) -> bool {
     config.global.router.config_source == vsr_config::ConfigSource::Kubernetes
+}
+
+/// Keys about the router's own models that change nothing.
+fn own_models(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {
+    const MODULES: [&str; 5] = [
+        "classifier.domain",
+        "classifier.pii",
+        "prompt_guard",
+        "hallucination_mitigation.fact_check",
+        "feedback_detector",
+    ];
+    let catalog = Path::keys("global.model_catalog");
+    for module in MODULES {
+        let path = module.split('.').fold(catalog.key("modules"), |path, key| path.key(key));
+        for (key, purpose) in [
+            ("use_cpu", "a choice of processor; models run on the CPU"),
+            ("use_modernbert", "a choice of architecture; a checkpoint says its own"),
+            ("use_mmbert_32k", "a choice of architecture; a checkpoint says its own"),
+        ] {
+            let path = path.key(key);
+            if document.is_written(&path) {
+                diagnostics.not_active(path, purpose);
+            }
+        }
+    }
+    let semantic = catalog.key("embeddings").key("semantic");
+    let used = embedding_key(config.global.model_catalog.embeddings.semantic.embedding_config.model_type);
+    let purpose = "an embedding model that `embedding_config.model_type` does not choose";
+    for (key, purpose) in [
+        ("use_cpu", "a choice of processor; models run on the CPU"),
+        ("mmbert_model_path", purpose),
+        ("qwen3_model_path", purpose),
+        ("gemma_model_path", purpose),
+        ("bert_model_path", purpose),
+        ("multimodal_model_path", purpose),
+    ] {
+        let path = semantic.key(key);
+        if key != used && document.is_written(&path) {
+            diagnostics.not_active(path, purpose);
+        }
+    }
 }
 
 fn listeners(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {

@@ -28,6 +28,7 @@ use vsr_config::{Compatibility, Config};
 use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, RequestView, SignalFamily, UnavailableReason};
 
 pub use bank::PrototypeVectors;
+pub use classes::class_of;
 pub use kb::{ManifestSource, kb_metric_name};
 pub use manifest::{KnowledgeLabel, KnowledgeManifest};
 pub use plan::{Cover, ReadingPlan, TextNeed, TextSource, TextView, Wants};

@@ -56,6 +56,7 @@ pub use language::supported_languages;
 pub use learned::{
     AttackReading, Cover, EntityReading, Head, HeadOutput, HeadReading, HeadSet, KnowledgeLabel,
     KnowledgeManifest, ManifestSource, ModelSupport, PrototypeVectors, ReadingPlan, TagReading, TaggedSpan,
-    TextNeed, TextReading, TextReadings, TextSource, TextView, TrunkReading, Wants, Window, kb_metric_name,
+    TextNeed, TextReading, TextReadings, TextSource, TextView, TrunkReading, Wants, Window, class_of,
+    kb_metric_name,
 };
 pub use set::{SignalInput, SignalRefusal, SignalSet, SignalSummary};

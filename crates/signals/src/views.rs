@@ -25,7 +25,7 @@ const MOST_BYTES: usize = 1 << 20;
 /// `None` if the text has nothing of that kind.
 pub fn plain(text: &str) -> Option<String> {
     let text = head(text);
-    if text.is_ascii() || !is_suspicious(text) {
+    if !is_suspicious(text) {
         return None;
     }
     let visible: String = visible(text).collect();
@@ -59,6 +59,9 @@ fn head(text: &str) -> &str {
 
 /// Whether there are invisible characters, styled letters, or words that mix scripts.
 fn is_suspicious(text: &str) -> bool {
+    if text.is_ascii() {
+        return text.bytes().any(|byte| is_invisible(char::from(byte)));
+    }
     let (mut latin, mut alike) = (false, false);
     text.chars().any(|c| {
         match script_of(c) {
@@ -70,10 +73,10 @@ fn is_suspicious(text: &str) -> bool {
     })
 }
 
-/// Zero-width and direction marks, fillers, strokes through letters, variation selectors and tags.
+/// Control characters, zero-width and direction marks, fillers, strokes through letters, variation selectors and tags.
 fn is_invisible(c: char) -> bool {
-    matches!(u32::from(c),
-        0xAD | 0x334..=0x338 | 0x34F | 0x488 | 0x489 | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B | 0x200E | 0x200F
+    matches!(u32::from(c),        0x00..=0x08 | 0x0E..=0x1F | 0x7F..=0x84 | 0x86..=0x9F
+        | 0xAD | 0x334..=0x338 | 0x34F | 0x488 | 0x489 | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B | 0x200E | 0x200F
         | 0x202A..=0x202E | 0x2060..=0x206F | 0x20D0..=0x20FF | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0x1D173..=0x1D17A
         | 0xE0000..=0xE0FFF)
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use vsr_encoder::Blob;
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 use vsr_testkit::RawClient;
 
@@ -11,8 +10,7 @@ use crate::scene::Scene;
 
 fn scene() -> Scene {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    let packed = |name: &str| Some(Blob::map(&models.join(name).join("model.bin")).unwrap());
-    let models = ReaderModels { trunk: packed("trunk"), tagger: packed("pii") };
+    let models = ReaderModels::in_folder(&models).unwrap();
     Scene::reading("", &|_| None, &Reader::open(models, ReaderOptions::default()).unwrap())
 }
 
@@ -170,7 +168,16 @@ fn wrong_requests_are_refused_and_a_router_without_models_says_so() {
 
 #[test]
 fn models_are_listed_with_what_they_tell_apart() {
-    let answer = RawClient::get(scene().api, "/info/models").json();
+    let running = scene();
+    let loaded = || {
+        let answer = RawClient::get(running.api, "/info/models").json();
+        answer["models"].as_array().unwrap().iter().map(|model| model["loaded"] == true).collect::<Vec<_>>()
+    };
+    assert_eq!(loaded(), [false, false]);
+    ok(&running, SECURITY, &json!({ "text": "hello there" }));
+    assert_eq!(loaded(), [true, false]);
+    let answer = RawClient::get(running.api, "/info/models").json();
+    assert_eq!(answer["summary"]["ready_models"], answer["summary"]["loaded_models"]);
     let models = answer["models"].as_array().unwrap();
     assert_eq!(models.len(), 2);
     assert_eq!(models[0]["categories"]["domain"].as_array().unwrap().len(), 14);

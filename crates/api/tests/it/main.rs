@@ -19,6 +19,17 @@ fn probes_tell_the_phase() {
     scene.status.set(Phase::Ready);
     let ready = RawClient::get(scene.api, "/ready");
     assert_eq!((ready.status(), ready.json()["status"].clone()), (200, json!("ready")));
+    scene.status.load_models(vec!["mine".into()]);
+    scene.status.examples_embedded(1, 3);
+    let loading = RawClient::get(scene.api, "/ready");
+    assert_eq!(loading.status(), 503);
+    assert!(loading.json()["message"].as_str().unwrap().contains("1 of 3"), "{}", loading.text());
+    scene.status.models_failed("no such file".into());
+    let failed = RawClient::get(scene.api, "/ready");
+    assert_eq!((failed.status(), failed.json()["pending_models"].clone()), (503, json!(["mine"])));
+    assert!(failed.json()["message"].as_str().unwrap().contains("no such file"), "{}", failed.text());
+    scene.status.models_ready();
+    assert_eq!(RawClient::get(scene.api, "/ready").status(), 200);
     scene.status.set(Phase::Draining);
     assert_eq!(RawClient::get(scene.api, "/startup-status").status(), 503);
 }

@@ -6,7 +6,6 @@ mod metrics;
 
 use std::path::Path;
 
-use vsr_encoder::Blob;
 use vsr_eval::{Calibration, Policy, Probes, calibrate, unified_diff};
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 
@@ -49,8 +48,7 @@ const PROBES: &str = "decisions:
 
 fn fit(policy: &str, probes: &str) -> Result<Calibration, vsr_eval::EvalError> {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    let packed = |name: &str| Some(Blob::map(&models.join(name).join("model.bin")).unwrap());
-    let models = ReaderModels { trunk: packed("trunk"), tagger: packed("pii") };
+    let models = ReaderModels::in_folder(&models).unwrap();
     let reader = Reader::open(models, ReaderOptions::default()).unwrap();
     let policies = Policy::new("policy.yaml", Path::new("."), &|_| None, reader);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use vsr_encoder::Blob;
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 use vsr_testkit::{Backend, Behaviour, RawClient};
 
@@ -20,8 +19,7 @@ decisions:
 
 fn reader() -> Reader {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    let packed = |name: &str| Some(Blob::map(&models.join(name).join("model.bin")).unwrap());
-    let models = ReaderModels { trunk: packed("trunk"), tagger: packed("pii") };
+    let models = ReaderModels::in_folder(&models).unwrap();
     Reader::open(models, ReaderOptions::default()).unwrap()
 }
 

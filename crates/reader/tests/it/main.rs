@@ -7,20 +7,18 @@ mod reading;
 
 use std::{future::Future, path::Path, time::Duration};
 
-use vsr_encoder::{Blob, PoolOptions};
+use vsr_encoder::PoolOptions;
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 
 /// Longer than any test's reading takes.
 const AMPLE: Duration = Duration::from_secs(60);
 
-fn packed(name: &str) -> Blob {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    Blob::map(&models.join(name).join("model.bin")).unwrap()
+fn models() -> ReaderModels {
+    ReaderModels::in_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")).unwrap()
 }
 
 fn reader_with(pool: PoolOptions) -> Reader {
-    let models = ReaderModels { trunk: Some(packed("trunk")), tagger: Some(packed("pii")) };
-    Reader::open(models, ReaderOptions { pool }).unwrap()
+    Reader::open(models(), ReaderOptions { pool }).unwrap()
 }
 
 fn reader() -> Reader {

@@ -7,7 +7,7 @@ use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 use vsr_signals::{Cover, Head, ReadingPlan, TextReadings, TrunkReading, Wants};
 use vsr_types::UnavailableReason;
 
-use crate::{AMPLE, packed, reader, reader_with, wait};
+use crate::{AMPLE, models, reader, reader_with, wait};
 
 const BUDGET: u32 = 16_384;
 
@@ -138,7 +138,7 @@ fn a_blank_text_is_no_input_and_a_router_without_models_says_that_they_are_not_a
     assert_eq!(blank.text_probabilities(Head::Domain), Err(UnavailableReason::NoInput));
     let readings = read(&Reader::without_models(), "text", Wants::head(Head::Domain), Cover::Ends, BUDGET);
     assert_eq!(readings.text_probabilities(Head::Domain), Err(UnavailableReason::NotActive));
-    let models = ReaderModels { trunk: None, tagger: Some(packed("pii")) };
+    let models = ReaderModels { trunk: None, ..models() };
     let tagger_only = Reader::open(models, ReaderOptions::default()).unwrap();
     let readings =
         read(&tagger_only, "text", Wants::head(Head::Domain).union(Wants::TAGS), Cover::Ends, BUDGET);

@@ -3,7 +3,6 @@
 use std::{fs, path::Path, time::Duration};
 
 use vsr_config::Document;
-use vsr_encoder::Blob;
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 use vsr_router::{Surroundings, compile};
 use vsr_signals::{Cover, Head, ReadingPlan, Wants};
@@ -13,8 +12,7 @@ const AMPLE: Duration = Duration::from_secs(60);
 
 fn embedded() -> Reader {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    let packed = |name: &str| Some(Blob::map(&models.join(name).join("model.bin")).unwrap());
-    let models = ReaderModels { trunk: packed("trunk"), tagger: packed("pii") };
+    let models = ReaderModels::in_folder(&models).unwrap();
     Reader::open(models, ReaderOptions::default()).unwrap()
 }
 
@@ -99,6 +97,23 @@ fn an_empty_name_or_a_module_that_is_off_is_no_model() {
     assert_eq!(classes(&reader, Head::Domain), Err(UnavailableReason::NotActive));
     assert_eq!(classes(&reader, Head::Jailbreak), Err(UnavailableReason::NotActive));
     assert_eq!(classes(&reader, Head::FactCheck).unwrap().len(), 2);
+    let reader =
+        self::reader(folder.path(), "{embeddings: {semantic: {mmbert_model_path: \"\"}}}").0.unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let error = runtime.block_on(reader.embedding("text", AMPLE)).unwrap_err();
+    assert!(matches!(error, vsr_reader::ReaderError::Absent(_)), "{error}");
+    assert_eq!(classes(&reader, Head::Domain).unwrap().len(), 14);
+}
+
+#[test]
+fn keys_about_models_that_change_nothing_are_told_where_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = "{embeddings: {semantic: {qwen3_model_path: models/q}}, modules: {prompt_guard: {use_cpu: false, use_modernbert: true}}}";
+    let problems = reader(folder.path(), catalog).1;
+    for key in ["qwen3_model_path", "use_cpu", "use_modernbert"] {
+        let told = problems.iter().filter(|problem| problem.contains(key) && problem.contains("not active"));
+        assert_eq!(told.count(), 1, "{key}: {problems:?}");
+    }
 }
 
 #[test]

@@ -154,7 +154,8 @@ fn compile(
 }
 
 /// The contract's name for what a model calls a class.
-fn class_of(label: &str) -> String {
+/// What the contract calls a class of fact checking or feedback that a model calls `label`.
+pub fn class_of(label: &str) -> String {
     let plain = label.trim().to_lowercase().replace([' ', '-'], "_");
     let known = match plain.as_str() {
         "sat" | "satisfaction" => "satisfied",

@@ -349,20 +349,22 @@ impl Builder {
         if text.trim().is_empty() {
             return;
         }
+        // Folded and decoded texts first: what hides an attack is longer than the attack, and must not take its room.
         let plain = attack.and_then(|_| views::plain(text));
+        if let (Some(attack), Some(plain)) = (attack, &plain) {
+            self.add_scan(plain, (source, TextView::Plain), attack, (true, false));
+        }
+        if let Some(attack) = attack
+            && let Some(decoded) = views::decoded(text)
+        {
+            self.add_scan(&decoded, (source, TextView::Decoded), attack, (true, false));
+        }
         let attack_as_written = attack.filter(|_| plain.is_none());
         if pii || attack_as_written.is_some() {
             let tags = if pii { Wants::TAGS } else { Wants::default() };
             let wants = attack_as_written.unwrap_or_default().union(tags);
             let purpose = (attack_as_written.is_some(), pii);
             self.add_scan(text, (source, TextView::Written), wants, purpose);
-        }
-        let Some(attack) = attack else { return };
-        if let Some(plain) = plain {
-            self.add_scan(&plain, (source, TextView::Plain), attack, (true, false));
-        }
-        if let Some(decoded) = views::decoded(text) {
-            self.add_scan(&decoded, (source, TextView::Decoded), attack, (true, false));
         }
     }
 

@@ -75,7 +75,7 @@ impl TextReadings {
     /// The worst that a window of [`ReadingPlan::for_scan`] says.
     ///
     /// # Errors
-    /// Why a window could not be judged, if no other says that the text is an attack for sure.
+    /// Why a window could not be judged.
     pub fn attack(&self) -> Result<AttackReading, UnavailableReason> {
         let mut worst: Option<(f64, TextView)> = None;
         let (mut is_whole, mut failure) = (!self.plan.routes.has_dropped, None);
