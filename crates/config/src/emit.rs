@@ -118,11 +118,16 @@ fn indent(text: &mut String, depth: usize) {
 }
 
 /// Text as a plain scalar where nothing could mistake it, else in double quotes.
-fn scalar(text: &mut String, string: &str) {
+pub(crate) fn scalar(text: &mut String, string: &str) {
     if is_plain(string) {
         text.push_str(string);
-        return;
+    } else {
+        quoted(text, string);
     }
+}
+
+/// Text in double quotes.
+pub(crate) fn quoted(text: &mut String, string: &str) {
     text.push('"');
     for character in string.chars() {
         match character {

@@ -11,6 +11,7 @@
 
 mod basic;
 mod check;
+mod comments;
 mod contract;
 mod contract_macro;
 mod decode;
@@ -19,16 +20,19 @@ mod emit;
 mod fingerprint;
 mod inherit;
 mod legacy;
+mod migrate;
 mod node;
 mod problem;
 mod scalars;
 mod schema;
 mod suggest;
+mod write;
 
 pub use contract::*;
 pub use decode::{Contract, Decoder, Schemas};
 pub use document::{Document, MAX_FILE_BYTES, Variables};
 pub use fingerprint::Fingerprint;
+pub use migrate::{Migrated, Outcome, SCHEMA_LINE, Step, migrate};
 pub use node::{Entry, Node, Span, SyntaxError, Value, parse as parse_tree};
 pub use problem::Problem;
 pub use scalars::{Expanded, Opaque, TimeSpan, TokenCount};

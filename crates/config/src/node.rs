@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
 /// A place in a text. Lines and columns count from one, in characters; offsets are in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
     /// Line of the first character.
     pub line: u32,
@@ -132,7 +132,7 @@ impl Node {
         }
     }
 
-    pub(crate) fn items_mut(&mut self) -> Option<&mut [Node]> {
+    pub(crate) fn items_mut(&mut self) -> Option<&mut Vec<Node>> {
         match &mut self.value {
             Value::List(items) => Some(items),
             _ => None,

@@ -7,6 +7,7 @@ mod conformance;
 mod effective;
 mod fragments;
 mod legacy;
+mod migrate;
 mod plugins;
 mod reading;
 mod references;
