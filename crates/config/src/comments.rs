@@ -25,8 +25,7 @@ impl<'t> Comments<'t> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let lines: Vec<&str> = text.lines().collect();
         let content = Content::of(text, lines.len());
-        let mut comments =
-            Self { lines, above: BTreeMap::new(), beside: BTreeMap::new(), last: Vec::new() };
+        let mut comments = Self { lines, above: BTreeMap::new(), beside: BTreeMap::new(), last: Vec::new() };
         let mut waiting = Vec::new();
         for (index, line) in comments.lines.iter().enumerate() {
             let number = index as u32 + 1;
@@ -37,7 +36,7 @@ impl<'t> Comments<'t> {
             let trimmed = line.trim_start();
             if trimmed.starts_with('#') {
                 waiting.push((number, trimmed.trim_end()));
-            } else if !trimmed.is_empty() && trimmed.trim_end() != "---" {
+            } else if !is_no_content(line) {
                 if !waiting.is_empty() {
                     comments.above.insert(number, std::mem::take(&mut waiting));
                 }
@@ -61,6 +60,15 @@ impl<'t> Comments<'t> {
     /// The comment lines above the content of `line`, which are then gone.
     pub(crate) fn take_above(&mut self, line: u32) -> Vec<&'t str> {
         self.above.remove(&line).unwrap_or_default().into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// The comment lines above all content, which are then gone.
+    pub(crate) fn take_head(&mut self) -> Vec<&'t str> {
+        let is_first = |line: u32| self.lines.iter().take(line as usize - 1).all(|line| is_no_content(line));
+        match self.above.keys().next().copied().filter(|line| is_first(*line)) {
+            Some(line) => self.take_above(line),
+            None => Vec::new(),
+        }
     }
 
     /// The comment after the content of `line`, which is then gone.
@@ -111,6 +119,12 @@ impl Content {
         }
         content
     }
+}
+
+/// Whether the line is empty, a comment or where a document begins.
+fn is_no_content(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#') || line == "---"
 }
 
 /// The comment that follows `end` characters of a line.

@@ -20,8 +20,14 @@ use crate::{
 
 use tree::{Tree, text_node};
 
-/// The line with which editors find the schema of configuration files.
-pub const SCHEMA_LINE: &str = "# yaml-language-server: $schema=";
+/// What the line begins with by which editors find a file's schema.
+const SCHEMA_MARK: &str = "# yaml-language-server: $schema=";
+
+/// The line for files whose schema lies beside them, where `vllm-sr config schema` was told to put it.
+pub const SCHEMA_LINE: &str = "# yaml-language-server: $schema=vllm-sr.schema.json";
+
+/// Layouts within layouts that are followed. Every round takes a key of an older layout out for good.
+const MAX_ROUNDS: usize = 64;
 
 /// A configuration in the canonical layout, and what became of the keys of the one it was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,10 +94,17 @@ pub fn migrate(text: &str) -> Result<Migrated, Vec<SyntaxError>> {
         return Err(vec![SyntaxError { span: root.span, message }]);
     }
     let mut tree = Tree::new(root);
-    layout::canonical(&mut tree);
-    globals::canonical(&mut tree);
-    models::canonical(&mut tree);
-    policy::canonical(&mut tree);
+    // What was put in its place may itself be of an older layout.
+    for _ in 0..MAX_ROUNDS {
+        let before = tree.root.clone();
+        layout::canonical(&mut tree);
+        globals::canonical(&mut tree);
+        models::canonical(&mut tree);
+        policy::canonical(&mut tree);
+        if tree.root == before {
+            break;
+        }
+    }
     if !tree.is_changed() {
         return Ok(Migrated { text: text.to_owned(), changed: false, steps: Vec::new() });
     }
@@ -99,7 +112,8 @@ pub fn migrate(text: &str) -> Result<Migrated, Vec<SyntaxError>> {
     layout::sort(&mut tree.root);
     let mut steps = tree.account();
     let mut comments = Comments::read(text);
-    let text = Writer::write("", &tree.root, &mut comments);
+    let head = head(&mut comments);
+    let text = Writer::write(&head, &tree.root, &mut comments);
     steps.extend(comments.left().into_iter().map(|(line, comment)| Step {
         line,
         column: 1,
@@ -110,6 +124,14 @@ pub fn migrate(text: &str) -> Result<Migrated, Vec<SyntaxError>> {
     }));
     steps.sort_by_key(|step| (step.outcome == Outcome::Added, step.line, step.column));
     Ok(Migrated { text, changed: true, steps })
+}
+
+/// What stands above the first key: the line for editors, and what the file says of itself.
+fn head(comments: &mut Comments<'_>) -> String {
+    let own = comments.take_head();
+    let is_told = own.iter().any(|line| line.contains(SCHEMA_MARK));
+    let told = (!is_told).then(|| SCHEMA_LINE.to_owned());
+    told.into_iter().chain(own.into_iter().map(str::to_owned)).map(|line| line + "\n").collect()
 }
 
 /// Says that the layout is the canonical one.

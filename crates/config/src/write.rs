@@ -169,12 +169,14 @@ fn first_line(item: &Node) -> Span {
     }
 }
 
+/// Whether all of the value stood on one line; what no text has stands on every line.
 fn is_on_line(node: &Node, line: u32) -> bool {
-    node.span.line == line
+    let is_there = |span: Span| span.line == line || span.line == 0;
+    is_there(node.span)
         && match &node.value {
             Value::List(items) => items.iter().all(|item| is_on_line(item, line)),
             Value::Map(entries) => {
-                entries.iter().all(|entry| entry.key_span.line == line && is_on_line(&entry.value, line))
+                entries.iter().all(|entry| is_there(entry.key_span) && is_on_line(&entry.value, line))
             }
             Value::Null | Value::Scalar { .. } => true,
         }
@@ -213,7 +215,8 @@ fn is_literal(text: &str) -> bool {
 
 /// Text in the quotes that need the least escaping.
 fn quoted(out: &mut String, text: &str) {
-    let is_simple = !text.contains(|c: char| c.is_control() || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}'));
+    let is_simple =
+        !text.contains(|c: char| c.is_control() || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}'));
     if is_simple && text.contains(['"', '\\']) {
         out.push('\'');
         out.push_str(&text.replace('\'', "''"));

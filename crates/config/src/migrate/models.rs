@@ -27,10 +27,8 @@ const RENAMED: &[(&str, &str)] = &[("model_id", "provider_model_id"), ("model", 
 
 /// Joins models with their backends and parts cards from models.
 pub(super) fn canonical(tree: &mut Tree) {
-    let models: Vec<Node> = ["model_config", "providers.model_targets"]
-        .iter()
-        .flat_map(|path| tree.take_named(path))
-        .collect();
+    let models: Vec<Node> =
+        ["model_config", "providers.model_targets"].iter().flat_map(|path| tree.take_named(path)).collect();
     for model in models {
         add(tree, model);
     }
@@ -126,13 +124,17 @@ fn unwrap_access(model: &mut Node, notes: &mut Notes) {
     if backend.is_empty() {
         return;
     }
-    let has_address = backend.iter().any(|entry| ["endpoint", "base_url", "address"].contains(&entry.key.as_str()));
+    let has_address =
+        backend.iter().any(|entry| ["endpoint", "base_url", "address"].contains(&entry.key.as_str()));
     if has_address {
         let node = Node { span: access.key_span, value: Value::Map(backend) };
         notes.named.insert(access.key_span);
         match list(model, "backend_refs") {
             Some(refs) => refs.push(node),
-            None => notes.discard_item(access.key_span, "`backend_refs` has no room for it: it is no list".into()),
+            None => {
+                notes
+                    .discard_item(access.key_span, "`backend_refs` has no room for it: it is no list".into());
+            }
         }
     } else {
         // Settings of all of the model's backends.
@@ -143,7 +145,8 @@ fn unwrap_access(model: &mut Node, notes: &mut Notes) {
 }
 
 /// Keys of `access` that backends are joined by.
-const LIFTED: &[&str] = &["endpoints", "backends", "backend", "access_key", "api_key", "api_key_env", "auth_ref"];
+const LIFTED: &[&str] =
+    &["endpoints", "backends", "backend", "access_key", "api_key", "api_key_env", "auth_ref"];
 
 /// Takes out what once belonged to a model and has no place.
 fn discard_known(model: &mut Node, notes: &mut Notes) {
@@ -206,7 +209,8 @@ fn complete_cards(tree: &mut Tree) {
     }
     let mut names = Vec::new();
     each(tree, |model, _| names.extend(model.get("name").and_then(Node::text).map(str::to_owned)));
-    let default = tree.root.at_mut("providers.defaults.default_model").and_then(|node| node.text().map(str::to_owned));
+    let default =
+        tree.root.at_mut("providers.defaults.default_model").and_then(|node| node.text().map(str::to_owned));
     names.extend(default);
     let mut known: Vec<String> = Vec::new();
     if let Some(cards) = tree.root.at_mut("routing.modelCards").and_then(Node::items_mut) {
@@ -226,4 +230,3 @@ fn complete_cards(tree: &mut Tree) {
         known.push(name);
     }
 }
-

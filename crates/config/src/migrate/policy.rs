@@ -57,10 +57,8 @@ fn tools(decision: &mut Node, notes: &mut Notes) {
         return;
     }
     let mode = if is_none { "none" } else { "filtered" };
-    let mut configuration = vec![
-        Entry::made("enabled", text_like("true")),
-        Entry::made("mode", text_node(mode)),
-    ];
+    let mut configuration =
+        vec![Entry::made("enabled", text_like("true")), Entry::made("mode", text_node(mode))];
     configuration.extend(lists);
     let Some(plugins) = super::models::list(decision, "plugins") else {
         let note = "the decision's `plugins` have no room for it: they are no list";
@@ -70,7 +68,12 @@ fn tools(decision: &mut Node, notes: &mut Notes) {
     let known = plugins.iter_mut().find(|plugin| plugin.get("type").and_then(Node::text) == Some("tools"));
     match known {
         Some(plugin) => {
-            merge(plugin, Entry::made("configuration", map_node(configuration)), "plugins[].configuration", notes);
+            merge(
+                plugin,
+                Entry::made("configuration", map_node(configuration)),
+                "plugins[].configuration",
+                notes,
+            );
             let mode = plugin.get("configuration").and_then(|known| known.get("mode")).and_then(Node::text);
             if let Some(scope) = scope.filter(|_| is_none && mode != Some("none")) {
                 let note = "the decision has a plugin of type `tools` already, which wins";
@@ -88,14 +91,18 @@ fn tools(decision: &mut Node, notes: &mut Notes) {
 fn density(rule: &mut Node, notes: &mut Notes) {
     let Some(feature) = rule.get_mut("feature") else { return };
     let Some(entry) = feature.take("normalize_by") else { return };
-    match feature.get_mut("type") {
-        Some(kind) if kind.text() == Some("count") => {
-            kind.value = text_node("density").value;
-            notes.absorb(entry.key_span, "`type: density` divides by the length of the text");
+    let note = "`type: density` divides by the length of the text";
+    match feature.get("type").and_then(Node::text) {
+        Some("count") => {
+            notes.absorb(entry.key_span, note);
+            if let Some(kind) = feature.take("type")
+                && let Value::Map(entries) = &mut feature.value
+            {
+                notes.absorb(kind.key_span, note);
+                entries.insert(0, Entry::made("type", text_node("density")));
+            }
         }
-        Some(kind) if kind.text() == Some("density") => {
-            notes.absorb(entry.key_span, "`type: density` divides by the length of the text");
-        }
+        Some("density") => notes.absorb(entry.key_span, note),
         _ => notes.discard(entry.key_span, "only counts can be divided; use `type: density`".into()),
     }
 }

@@ -93,7 +93,8 @@ impl Tree {
         if self.root.at_mut(from).is_none_or(|node| node.entries().is_none()) {
             return;
         }
-        let Some(Entry { key_span, value: Node { value: Value::Map(entries), .. }, .. }) = self.take(from) else {
+        let Some(Entry { key_span, value: Node { value: Value::Map(entries), .. }, .. }) = self.take(from)
+        else {
             return;
         };
         if entries.is_empty() {
@@ -166,8 +167,12 @@ pub(super) fn merge(parent: &mut Node, entry: Entry, path: &str, notes: &mut Not
         return;
     }
     match (&mut known.value.value, entry.value.value) {
-        (Value::Map(_), Value::Map(inner)) if inner.is_empty() => notes.absorb(entry.key_span, "it was empty"),
-        (Value::List(_), Value::List(more)) if more.is_empty() => notes.absorb(entry.key_span, "it was empty"),
+        (Value::Map(_), Value::Map(inner)) if inner.is_empty() => {
+            notes.absorb(entry.key_span, "it was empty");
+        }
+        (Value::List(_), Value::List(more)) if more.is_empty() => {
+            notes.absorb(entry.key_span, "it was empty");
+        }
         (Value::Map(_), Value::Map(inner)) => {
             for entry in inner {
                 let place = format!("{path}.{}", entry.key);
@@ -202,7 +207,14 @@ pub(super) fn named(entry: Entry, notes: &mut Notes) -> Node {
         Value::Map(entries) if entries.iter().any(|inner| inner.key == "name") => entries,
         Value::Map(entries) => std::iter::once(name).chain(entries).collect(),
         Value::Null => vec![name],
-        other => vec![name, Entry { key: "value".into(), key_span: entry.key_span, value: Node { span: entry.value.span, value: other } }],
+        other => vec![
+            name,
+            Entry {
+                key: "value".into(),
+                key_span: entry.key_span,
+                value: Node { span: entry.value.span, value: other },
+            },
+        ],
     };
     Node { span: entry.key_span, value: Value::Map(entries) }
 }
@@ -227,13 +239,15 @@ pub(super) fn list_node(items: Vec<Node>) -> Node {
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::List(one), Value::List(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(&one.value, &other.value))
+            one.len() == other.len()
+                && one.iter().zip(other).all(|(one, other)| same(&one.value, &other.value))
         }
         (Value::Map(one), Value::Map(other)) => {
             one.len() == other.len()
-                && one.iter().zip(other).all(|(one, other)| {
-                    one.key == other.key && same(&one.value.value, &other.value.value)
-                })
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|(one, other)| one.key == other.key && same(&one.value.value, &other.value.value))
         }
         (one, other) => one == other,
     }

@@ -8,6 +8,7 @@ mod effective;
 mod fragments;
 mod legacy;
 mod migrate;
+mod migrate_any;
 mod plugins;
 mod reading;
 mod references;

@@ -70,7 +70,6 @@ impl Registries {
     pub(super) fn join(&mut self, model: &mut Node, notes: &mut Notes) {
         let mut found = self.preferred(model, notes);
         found.extend(own(model, notes));
-        self.resolve(model, notes);
         if !found.is_empty() {
             match list(model, "backend_refs") {
                 Some(refs) => refs.extend(found),
@@ -80,12 +79,13 @@ impl Registries {
                 }
             }
         }
+        self.resolve(model, notes);
         let shared: Vec<Entry> = SHARED.iter().filter_map(|key| model.take(key)).collect();
         let refs = model.get_mut("backend_refs").and_then(Node::items_mut);
         let mut refs: Vec<&mut Node> =
             refs.into_iter().flatten().filter(|node| node.entries().is_some()).collect();
         for entry in shared {
-            share(entry, &mut refs, notes);
+            share(&entry, &mut refs, notes);
         }
         for node in refs {
             self.settle(node, notes);
@@ -177,7 +177,8 @@ impl Registries {
             if let Some(entry) = reference {
                 match &found {
                     Some(_) => notes.absorb(entry.key_span, "the backend it names is written here"),
-                    None => notes.discard(entry.key_span, format!("no backend is called {}", entry.value.describe())),
+                    None => notes
+                        .discard(entry.key_span, format!("no backend is called {}", entry.value.describe())),
                 }
             }
             found.into_iter().for_each(|found| fill(node, entries_of(found), notes));
@@ -186,8 +187,7 @@ impl Registries {
 
     /// Brings one backend into its form now.
     fn settle(&mut self, node: &mut Node, notes: &mut Notes) {
-        for (key, registry) in
-            [("provider_profile", &mut self.profiles), ("auth_ref", &mut self.credentials)]
+        for (key, registry) in [("provider_profile", &mut self.profiles), ("auth_ref", &mut self.credentials)]
         {
             let Some(entry) = node.take(key) else { continue };
             let Some(found) = entry.value.text().and_then(|name| registry.find(name)) else {
@@ -266,7 +266,7 @@ fn own(model: &mut Node, notes: &mut Notes) -> Vec<Node> {
 }
 
 /// Puts a setting of the model into each of its backends that does not have it.
-fn share(entry: Entry, refs: &mut [&mut Node], notes: &mut Notes) {
+fn share(entry: &Entry, refs: &mut [&mut Node], notes: &mut Notes) {
     if refs.is_empty() {
         notes.discard(entry.key_span, "the model has no backend that could hold it".into());
         return;
@@ -289,10 +289,9 @@ fn share(entry: Entry, refs: &mut [&mut Node], notes: &mut Notes) {
 /// Joins host and port.
 fn address(node: &mut Node, notes: &mut Notes) {
     let Some(address) = node.take("address") else {
-        if node.get("endpoint").is_some() || node.get("base_url").is_some() {
-            if let Some(port) = node.take("port") {
-                notes.discard(port.key_span, "the backend's address says its port".into());
-            }
+        let has_address = node.get("endpoint").is_some() || node.get("base_url").is_some();
+        if let Some(port) = has_address.then(|| node.take("port")).flatten() {
+            notes.discard(port.key_span, "the backend's address says its port".into());
         }
         return;
     };
