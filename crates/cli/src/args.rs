@@ -16,9 +16,15 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Route traffic
     Serve(ServeArgs),
+    /// Tells how to begin: this router needs no generated files
+    #[command(hide = true, disable_help_flag = true)]
+    Init {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
+    },
     /// Check a configuration: exit code 0 if it can run, 1 if not
     Validate(ValidateArgs),
-    /// Show a configuration or its schema
+    /// Show, migrate or extend a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Explain how a request would be routed
@@ -94,6 +100,62 @@ pub(crate) enum ConfigCommand {
     },
     /// Print the JSON Schema of configuration files
     Schema,
+    /// Move a configuration of an older layout to the canonical one: exit code 0 if it can run, 1 if not
+    Migrate(MigrateArgs),
+    /// Add the models of another program or server to a configuration
+    Import(ImportArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct MigrateArgs {
+    /// The configuration file
+    #[arg(value_name = "FILE", required_unless_present = "config")]
+    pub(crate) file: Option<PathBuf>,
+    /// The configuration file, as an option
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    pub(crate) config: Option<PathBuf>,
+    /// Write the result here instead of to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace the output file if there is one
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
+    /// Exit with 1 too if a key has no place in the result
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Print the result and what became of every key as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// Where the models come from
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(crate) from: ImportKind,
+    /// The other program's file, or the server's base URL; without it, OpenClaw's usual files are looked for
+    #[arg(long, value_name = "FILE or URL", required_if_eq("from", "openai"))]
+    pub(crate) source: Option<String>,
+    /// The configuration the models are added to; made if there is none
+    #[arg(long, value_name = "FILE", default_value = "config.yaml")]
+    pub(crate) target: PathBuf,
+    /// The environment variable that holds the server's API key
+    #[arg(long, value_name = "NAME")]
+    pub(crate) api_key_env: Option<String>,
+    /// Replace backups that are there already
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Seconds to wait for the server
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportKind {
+    /// An OpenClaw file, which is made to use the router
+    Openclaw,
+    /// A running server's `/v1/models`
+    Openai,
 }
 
 #[derive(Debug, clap::Args)]

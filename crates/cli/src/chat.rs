@@ -30,7 +30,7 @@ pub(crate) fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
     let body = body(args);
     block_on(async {
         let timeout = Duration::from_secs(args.timeout);
-        let response = send(&url, key.as_deref(), &body, timeout)
+        let response = send(Method::POST, &url, key.as_deref(), Some(&body), timeout)
             .await
             .with_context(|| format!("no router answers at {base}"))?;
         answer(args, response).await
@@ -47,8 +47,22 @@ pub(crate) fn post_json(
     body: &Value,
     timeout: Duration,
 ) -> anyhow::Result<(StatusCode, HeaderMap, Bytes)> {
+    call(Method::POST, url, token, Some(body), timeout)
+}
+
+/// Asks a server and reads the whole answer.
+///
+/// # Errors
+/// If the server cannot be reached or breaks off.
+pub(crate) fn call(
+    method: Method,
+    url: &str,
+    token: Option<&str>,
+    body: Option<&Value>,
+    timeout: Duration,
+) -> anyhow::Result<(StatusCode, HeaderMap, Bytes)> {
     block_on(async {
-        let response = send(url, token, body, timeout).await?;
+        let response = send(method, url, token, body, timeout).await?;
         let body = response.body.collect(MAX_ANSWER_BYTES).await?;
         Ok((response.status, response.headers, body))
     })
@@ -58,7 +72,13 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
-async fn send(url: &str, token: Option<&str>, body: &Value, timeout: Duration) -> anyhow::Result<Response> {
+async fn send(
+    method: Method,
+    url: &str,
+    token: Option<&str>,
+    body: Option<&Value>,
+    timeout: Duration,
+) -> anyhow::Result<Response> {
     let (endpoint, path) = Endpoint::parse_with_path(url)?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -68,11 +88,11 @@ async fn send(url: &str, token: Option<&str>, body: &Value, timeout: Duration) -
         headers.insert(header::AUTHORIZATION, value);
     }
     let request = Request {
-        method: Method::POST,
+        method,
         endpoint: Arc::new(endpoint),
         path_and_query: path.parse()?,
         headers,
-        body: Bytes::from(body.to_string()),
+        body: body.map(|body| Bytes::from(body.to_string())).unwrap_or_default(),
     };
     let timeouts =
         Timeouts { first_byte: timeout, stream_idle: timeout, total: Some(timeout), ..Timeouts::default() };

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use crate::{
     args::ConfigCommand,
+    import,
     load::{compile_file, complain, print},
+    migrate,
 };
 
 pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
@@ -13,6 +15,8 @@ pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
             print(format_args!("{:#}\n", vsr_config::json_schema()))?;
             Ok(ExitCode::SUCCESS)
         }
+        ConfigCommand::Migrate(args) => migrate::run(&args),
+        ConfigCommand::Import(args) => import::run(&args),
         ConfigCommand::Show { config } => {
             let (document, snapshot) = compile_file(&config)?;
             if snapshot.is_none() {

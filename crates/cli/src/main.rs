@@ -6,8 +6,11 @@ mod chat;
 mod config;
 mod demo;
 mod eval;
+mod files;
+mod import;
 mod load;
 mod logging;
+mod migrate;
 mod model;
 mod models;
 mod serve;
@@ -18,6 +21,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Args, Command};
+
+/// What `init` did is not needed here, and what it made is no contract.
+const INIT_ADVICE: &str = "error: there is no `init`; nothing has to be generated\n\
+  to see the router at work:         vllm-sr serve --demo\n\
+  to begin with a server's models:   vllm-sr config import --from openai --source http://127.0.0.1:8000\n\
+  to keep an older configuration:    vllm-sr config migrate OLD.yaml --output config.yaml";
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -36,6 +45,10 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => serve::run(args),
+        Command::Init { rest: _ } => {
+            load::complain(format_args!("{INIT_ADVICE}"));
+            Ok(ExitCode::from(2))
+        }
         Command::Validate(args) => validate::run(&args),
         Command::Config(args) => config::run(args),
         Command::Eval(args) => eval::run(&args),

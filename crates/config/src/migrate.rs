@@ -5,7 +5,7 @@ mod globals;
 mod layout;
 mod models;
 mod policy;
-mod tree;
+pub(crate) mod tree;
 
 use std::fmt;
 
@@ -17,6 +17,8 @@ use crate::{
     node::{Entry, Node, Span, SyntaxError, Value, parse},
     write::Writer,
 };
+
+pub(crate) use {layout::sort, models::list};
 
 use tree::{Tree, text_node};
 

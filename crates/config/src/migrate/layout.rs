@@ -70,7 +70,7 @@ pub(super) fn canonical(tree: &mut Tree) {
 }
 
 /// Puts the parts of the file in their order; what is not of the contract comes last.
-pub(super) fn sort(root: &mut Node) {
+pub(crate) fn sort(root: &mut Node) {
     for (path, order) in ORDER {
         let node = if path.is_empty() { Some(&mut *root) } else { root.get_mut(path) };
         if let Some(Node { value: Value::Map(entries), .. }) = node {

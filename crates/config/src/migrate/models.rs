@@ -77,7 +77,7 @@ fn add(tree: &mut Tree, model: Node) {
 }
 
 /// The list under `key`, made if there is none. `None` if something else stands there.
-pub(super) fn list<'n>(parent: &'n mut Node, key: &str) -> Option<&'n mut Vec<Node>> {
+pub(crate) fn list<'n>(parent: &'n mut Node, key: &str) -> Option<&'n mut Vec<Node>> {
     if parent.is_null() {
         parent.value = Value::Map(Vec::new());
     }

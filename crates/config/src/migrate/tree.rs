@@ -219,7 +219,7 @@ pub(super) fn named(entry: Entry, notes: &mut Notes) -> Node {
     Node { span: entry.key_span, value: Value::Map(entries) }
 }
 
-pub(super) fn text_node(text: &str) -> Node {
+pub(crate) fn text_node(text: &str) -> Node {
     let plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'));
     let reserved = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
@@ -227,11 +227,11 @@ pub(super) fn text_node(text: &str) -> Node {
     Node { span: Span::default(), value: Value::Scalar { text: text.to_owned(), plain } }
 }
 
-pub(super) fn map_node(entries: Vec<Entry>) -> Node {
+pub(crate) fn map_node(entries: Vec<Entry>) -> Node {
     Node { span: Span::default(), value: Value::Map(entries) }
 }
 
-pub(super) fn list_node(items: Vec<Node>) -> Node {
+pub(crate) fn list_node(items: Vec<Node>) -> Node {
     Node { span: Span::default(), value: Value::List(items) }
 }
 
@@ -334,14 +334,14 @@ impl Node {
     }
 
     /// Takes an entry out of a mapping.
-    pub(super) fn take(&mut self, key: &str) -> Option<Entry> {
+    pub(crate) fn take(&mut self, key: &str) -> Option<Entry> {
         let Value::Map(entries) = &mut self.value else { return None };
         let position = entries.iter().position(|entry| entry.key == key)?;
         Some(entries.remove(position))
     }
 
     /// The mapping under `key`, made if there is none. `None` if something else stands there.
-    pub(super) fn child(&mut self, key: &str) -> Option<&mut Node> {
+    pub(crate) fn child(&mut self, key: &str) -> Option<&mut Node> {
         if self.is_null() {
             self.value = Value::Map(Vec::new());
         }
