@@ -53,6 +53,14 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
         (Some(_), None) => bail!("{} has no listener; add one under listeners", args.target.display()),
         (_, listener) => listener.map(|listener| base_url(&listener.address.0, listener.port)),
     };
+    if let Some(model) =
+        models.iter().find(|model| Some(model.base_url.trim_end_matches('/')) == router.as_deref())
+    {
+        bail!(
+            "the model {} is served by this router already; restore the other program's backup first",
+            model.name
+        );
+    }
     // Both backups before either file changes.
     let mut backups = Vec::new();
     for file in

@@ -6,6 +6,7 @@ mod algorithms;
 mod conformance;
 mod effective;
 mod fragments;
+mod import;
 mod legacy;
 mod migrate;
 mod migrate_any;

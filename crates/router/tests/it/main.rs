@@ -7,6 +7,7 @@ mod checkpoints;
 mod conformance;
 mod explicit_models;
 mod knowledge;
+mod migrated;
 mod reasoning;
 mod routes;
 mod scene;
