@@ -93,6 +93,7 @@ pub(crate) struct ValidateArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Print the effective configuration: defaults filled in, secrets masked
+    #[command(visible_alias = "router")]
     Show {
         /// The configuration file
         #[arg(long, value_name = "FILE", default_value = "config.yaml")]

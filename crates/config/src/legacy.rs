@@ -112,6 +112,7 @@ const TOP_LEVEL: &[Removed] = &[
     removed("modality_detector", "global.model_catalog.modules.modality_detector"),
 ];
 
+const MIGRATE_HELP: &str = "run `vllm-sr config migrate FILE`";
 const TOP_LEVEL_HELP: &str = "the top level holds version, listeners, providers, routing and global";
 
 /// Refuses keys that the contract had before v0.3. Whether the layout is the canonical one.
@@ -136,7 +137,7 @@ pub(crate) fn reject(root: &Node, decoder: &mut Decoder<'_>) -> bool {
     let is_canonical = old.is_empty() || root.get("routing").is_some() || root.get("global").is_some();
     if !is_canonical {
         let message = format!("must use the canonical v0.3 layout; found the older keys {}", old.join(", "));
-        decoder.push(Diagnostic::error(Path::root(), message).help(TOP_LEVEL_HELP));
+        decoder.push(Diagnostic::error(Path::root(), message).help(MIGRATE_HELP));
     }
     is_canonical
 }

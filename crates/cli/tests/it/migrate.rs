@@ -49,8 +49,21 @@ fn a_migrated_file_is_valid_and_the_report_is_apart_from_it() {
 #[test]
 fn a_file_is_replaced_only_by_force_and_keeps_its_permissions() {
     let directory = scene("old.yaml", OLD);
+    #[cfg(unix)]
+    let mode = |file: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(directory.path().join(file)).unwrap().permissions().mode() & 0o777
+    };
+    #[cfg(unix)]
+    fs::set_permissions(
+        directory.path().join("old.yaml"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o640),
+    )
+    .unwrap();
     let migrate = ["config", "migrate", "--config", "old.yaml", "--output", "new.yaml"];
     code(&run(directory.path(), &migrate), 0);
+    #[cfg(unix)]
+    assert_eq!(mode("new.yaml"), 0o640, "credentials are not shown to more people than before");
     let first = read(directory.path(), "new.yaml");
     fs::write(directory.path().join("new.yaml"), "mine").unwrap();
     let refused = run(directory.path(), &migrate);

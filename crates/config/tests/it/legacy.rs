@@ -81,7 +81,7 @@ fn a_flat_file_must_move_to_the_canonical_layout() {
         problems(text),
         [
             "c.yaml:1:1: error: keyword_rules: the key `keyword_rules` belongs to an older layout (use routing.signals.keywords)",
-            "c.yaml:1:1: error: must use the canonical v0.3 layout; found the older keys decisions, keyword_rules, vllm_endpoints (the top level holds version, listeners, providers, routing and global)",
+            "c.yaml:1:1: error: must use the canonical v0.3 layout; found the older keys decisions, keyword_rules, vllm_endpoints (run `vllm-sr config migrate FILE`)",
             "c.yaml:2:1: error: decisions: the key `decisions` belongs to an older layout (use routing.decisions)",
             "c.yaml:3:1: error: vllm_endpoints: the key `vllm_endpoints` belongs to an older layout (use providers.models[].backend_refs)",
         ]
