@@ -1,7 +1,8 @@
 //! The routing told in response headers: one reader of the trace.
 
-use std::fmt::Write;
+use std::{ops::Range, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use vsr_config::RoutingHeaders;
 use vsr_types::{ReasoningMode, RouteTrace, SignalFamily, Stage};
@@ -53,6 +54,12 @@ static MATCHED: [HeaderName; SignalFamily::COUNT] = [
 /// The longest value of a header that lists names.
 const MAX_LIST_BYTES: usize = 4096;
 
+/// Header values written one after the other: they share one allocation.
+struct Page {
+    text: Vec<u8>,
+    values: Vec<(HeaderName, Range<usize>)>,
+}
+
 /// Calls `add` with each header that `level` tells of a successful, routed answer. Empty values are never sent.
 pub fn response_headers(
     trace: &RouteTrace,
@@ -62,87 +69,141 @@ pub fn response_headers(
     if level == RoutingHeaders::Off {
         return;
     }
-    let mut text = |name: HeaderName, value: &str| {
-        if let Some(value) = header_text(value) {
-            add(name, value);
-        }
-    };
     for name in [INBOUND_PROTOCOL, CLIENT_PROTOCOL] {
-        text(name, trace.client_protocol);
+        add(name, HeaderValue::from_static(trace.client_protocol));
     }
-    for name in [OUTBOUND_PROTOCOL, UPSTREAM_PROTOCOL] {
-        text(name, trace.upstream_protocol.unwrap_or_default());
+    if let Some(protocol) = trace.upstream_protocol {
+        for name in [OUTBOUND_PROTOCOL, UPSTREAM_PROTOCOL] {
+            add(name, HeaderValue::from_static(protocol));
+        }
     }
+    let mut page = Page::default();
     if let Some(winner) = &trace.verdict.winner {
-        text(SELECTED_DECISION, winner.name.as_str());
+        page.put(SELECTED_DECISION, winner.name.as_str());
         let category = winner.matched_atoms.iter().map(|id| trace.atoms.atom(*id));
         if let Some(atom) = category.into_iter().find(|atom| atom.family == SignalFamily::Domain) {
-            text(SELECTED_CATEGORY, &atom.name);
+            page.put(SELECTED_CATEGORY, &atom.name);
         }
         if level == RoutingHeaders::Full {
-            text(SELECTED_CONFIDENCE, &format!("{:.4}", winner.confidence));
+            page.put(SELECTED_CONFIDENCE, &format!("{:.4}", winner.confidence));
         }
     }
     if let Some(choice) = &trace.choice {
-        text(SELECTED_MODEL, choice.model.as_str());
-        text(SELECTED_ALGORITHM, choice.method);
-        text(SELECTED_REASONING, if choice.reasoning.mode == ReasoningMode::On { "on" } else { "off" });
+        page.put(SELECTED_MODEL, choice.model.as_str());
+        add(SELECTED_ALGORITHM, HeaderValue::from_static(choice.method));
+        let is_reasoning = choice.reasoning.mode == ReasoningMode::On;
+        add(SELECTED_REASONING, HeaderValue::from_static(if is_reasoning { "on" } else { "off" }));
     }
-    matched(trace, &mut text);
+    page.put_matched(trace);
     if level == RoutingHeaders::Full {
-        text(CONTEXT_TOKEN_COUNT, &trace.context_tokens.to_string());
+        page.put(CONTEXT_TOKEN_COUNT, &trace.context_tokens.to_string());
     }
-    text(SERVER_TIMING, &server_timing(trace));
+    page.put_timing(trace);
+    page.hand_over(add);
 }
 
-/// One header per family with matches; atoms of a family stand together in the table.
-fn matched(trace: &RouteTrace, text: &mut impl FnMut(HeaderName, &str)) {
-    let mut lists: [String; SignalFamily::COUNT] = Default::default();
-    for id in trace.evidence.matched().iter() {
-        let atom = trace.atoms.atom(id);
-        let list = &mut lists[atom.family.index()];
-        if list.len() + atom.name.len() < MAX_LIST_BYTES {
-            if !list.is_empty() {
-                list.push(',');
+// === impl Page
+
+impl Page {
+    fn put(&mut self, name: HeaderName, value: &str) {
+        let start = self.text.len();
+        self.push(value);
+        self.close(name, start);
+    }
+
+    /// One header per family with matches; atoms of a family stand together in the table.
+    fn put_matched(&mut self, trace: &RouteTrace) {
+        let (mut family, mut start) = (None, self.text.len());
+        for id in trace.evidence.matched().iter() {
+            let atom = trace.atoms.atom(id);
+            if let Some(before) = family.replace(atom.family)
+                && before != atom.family
+            {
+                self.close(MATCHED[before.index()].clone(), start);
+                start = self.text.len();
             }
-            list.push_str(&atom.name);
+            let written = self.text.len() - start;
+            if written + atom.name.len() < MAX_LIST_BYTES {
+                if written > 0 {
+                    self.text.push(b',');
+                }
+                self.push(&atom.name);
+            }
+        }
+        if let Some(family) = family {
+            self.close(MATCHED[family.index()].clone(), start);
         }
     }
-    for (name, list) in MATCHED.iter().zip(&lists) {
-        text(name.clone(), list);
+
+    /// The value of `Server-Timing`: every stage in milliseconds.
+    fn put_timing(&mut self, trace: &RouteTrace) {
+        let start = self.text.len();
+        for stage in Stage::ALL {
+            let time = trace.stages.get(stage);
+            if !time.is_zero() {
+                let separator = if self.text.len() == start { "" } else { ", " };
+                for part in [separator, stage.as_str(), ";dur="] {
+                    self.text.extend_from_slice(part.as_bytes());
+                }
+                self.push_millis(time);
+            }
+        }
+        self.close(SERVER_TIMING, start);
+    }
+
+    /// Appends milliseconds with three digits behind the point.
+    fn push_millis(&mut self, time: Duration) {
+        let micros = time.as_micros();
+        let mut digits = [0; 40];
+        let (mut at, mut rest) = (digits.len(), micros);
+        while rest > 0 || digits.len() - at < 4 {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        let (whole, thousandths) = digits[at..].split_at(digits.len() - at - 3);
+        self.text.extend_from_slice(whole);
+        self.text.push(b'.');
+        self.text.extend_from_slice(thousandths);
+    }
+
+    /// Appends text; characters that no header can hold are percent-encoded.
+    fn push(&mut self, value: &str) {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        let is_plain = |byte: u8| (0x20..0x7f).contains(&byte);
+        if value.bytes().all(is_plain) {
+            self.text.extend_from_slice(value.as_bytes());
+            return;
+        }
+        for byte in value.bytes() {
+            if is_plain(byte) && byte != b'%' {
+                self.text.push(byte);
+            } else {
+                let [high, low] = [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
+                self.text.extend_from_slice(&[b'%', high, low]);
+            }
+        }
+    }
+
+    /// What was written since `start` is the value of the header.
+    fn close(&mut self, name: HeaderName, start: usize) {
+        if self.text.len() > start {
+            self.values.push((name, start..self.text.len()));
+        }
+    }
+
+    fn hand_over(self, mut add: impl FnMut(HeaderName, HeaderValue)) {
+        let text = Bytes::from(self.text);
+        for (name, range) in self.values {
+            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(range)) {
+                add(name, value);
+            }
+        }
     }
 }
 
-/// The value of `Server-Timing`: every stage in milliseconds.
-fn server_timing(trace: &RouteTrace) -> String {
-    let mut value = String::with_capacity(160);
-    for stage in Stage::ALL {
-        let time = trace.stages.get(stage);
-        if !time.is_zero() {
-            let separator = if value.is_empty() { "" } else { ", " };
-            // Writing to a String cannot fail.
-            let micros = time.as_micros();
-            let _ = write!(value, "{separator}{};dur={}.{:03}", stage.as_str(), micros / 1000, micros % 1000);
-        }
+impl Default for Page {
+    fn default() -> Self {
+        Self { text: Vec::with_capacity(768), values: Vec::with_capacity(16) }
     }
-    value
-}
-
-/// A header value; characters that no header can hold are percent-encoded.
-fn header_text(value: &str) -> Option<HeaderValue> {
-    if value.is_empty() {
-        return None;
-    }
-    if value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-        return HeaderValue::from_str(value).ok();
-    }
-    let mut encoded = String::with_capacity(value.len() * 2);
-    for byte in value.bytes() {
-        if (0x20..0x7f).contains(&byte) && byte != b'%' {
-            encoded.push(byte as char);
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    HeaderValue::from_str(&encoded).ok()
 }

@@ -127,7 +127,7 @@ impl KeywordFamily {
         };
         NearHits {
             fuzzy: self.fuzzy.find(&words, folded),
-            bm25: self.bm25.score(&words, folded),
+            bm25: self.bm25.score(self.memo, &words, folded),
             ngrams: self.ngrams.iter().map(by_ngram).collect(),
         }
     }

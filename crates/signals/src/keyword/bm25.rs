@@ -11,7 +11,10 @@ use std::{borrow::Cow, collections::HashMap};
 use foldhash::fast::RandomState;
 use rust_stemmers::{Algorithm, Stemmer};
 
-use super::terms::{is_stop_word, plain_latin};
+use super::{
+    memo::{self, MemoOwner},
+    terms::{is_stop_word, plain_latin},
+};
 use crate::{
     characters::fold,
     words::{Readers, Words},
@@ -27,8 +30,9 @@ const MAX_STEMMED_BYTES: usize = 64;
 /// The keywords of every BM25 rule.
 pub(crate) struct Bm25Index {
     stemmer: Stemmer,
+    terms: HashMap<Box<str>, u32, RandomState>,
     /// Per term, its documents.
-    postings: HashMap<Box<str>, Vec<Posting>, RandomState>,
+    postings: Vec<Vec<Posting>>,
     pairs: HashMap<(char, char), Vec<Posting>, RandomState>,
     singles: HashMap<char, Vec<Posting>, RandomState>,
     prefixes: Prefixes,
@@ -62,7 +66,8 @@ impl Default for Bm25Index {
     fn default() -> Self {
         Self {
             stemmer: Stemmer::create(Algorithm::English),
-            postings: HashMap::default(),
+            terms: HashMap::default(),
+            postings: Vec::new(),
             pairs: HashMap::default(),
             singles: HashMap::default(),
             prefixes: Prefixes { two: [false; 1 << 10], three: vec![false; 1 << 15] },
@@ -118,14 +123,20 @@ impl Bm25Index {
         self.find(word).is_none()
     }
 
-    /// The score of every document.
-    pub(crate) fn score(&self, words: &Words, text: &str) -> Vec<f64> {
+    /// The score of every document. `owner` stands for the policy whose keywords these are.
+    pub(crate) fn score(&self, owner: MemoOwner, words: &Words, text: &str) -> Vec<f64> {
         let mut scores = vec![0.0; self.documents];
-        for word in words.unique(Readers::BM25).filter(|word| word.terms > 0) {
-            if let Some(postings) = self.find(word.of(text)) {
-                credit(&mut scores, postings, f64::from(word.terms));
-            }
-        }
+        memo::with_terms(
+            owner,
+            |word| self.find(word),
+            |term_of| {
+                for word in words.unique(Readers::BM25).filter(|word| word.terms > 0) {
+                    if let Some(term) = term_of(word.of(text)) {
+                        credit(&mut scores, &self.postings[term as usize], f64::from(word.terms));
+                    }
+                }
+            },
+        );
         if !self.singles.is_empty() || !self.pairs.is_empty() {
             for run in words.unspaced() {
                 self.score_run(&text[run.clone()], &mut scores);
@@ -149,12 +160,13 @@ impl Bm25Index {
         }
     }
 
-    fn find(&self, token: &str) -> Option<&[Posting]> {
+    /// The term that a word is, if a document has it.
+    fn find(&self, token: &str) -> Option<u32> {
         if !self.prefixes.may_begin(token) {
             return None;
         }
-        let postings = self.postings.get(&*self.stem(token))?;
-        (!is_stop_word(token)).then_some(postings)
+        let term = self.terms.get(&*self.stem(token))?;
+        (!is_stop_word(token)).then_some(*term)
     }
 
     fn stem<'t>(&self, token: &'t str) -> Cow<'t, str> {
@@ -194,7 +206,11 @@ impl Bm25Index {
         let postings = match term {
             Term::Stem(stem) => {
                 self.prefixes.add(stem);
-                self.postings.entry(stem.clone()).or_default()
+                let term = *self.terms.entry(stem.clone()).or_insert(self.postings.len() as u32);
+                if term as usize == self.postings.len() {
+                    self.postings.push(Vec::new());
+                }
+                &mut self.postings[term as usize]
             }
             Term::Pair(left, right) => self.pairs.entry((*left, *right)).or_default(),
             Term::Single(single) => self.singles.entry(*single).or_default(),

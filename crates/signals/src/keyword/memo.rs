@@ -1,5 +1,5 @@
-//! Which methods find words near a keyword, kept per thread: the words of a language repeat, within a text and
-//! between texts, and most of them are near none.
+//! Which methods find words near a keyword, and which term a word is, kept per thread: the words of a language
+//! repeat, within a text and between texts, and most of them are near none.
 
 use std::{
     cell::RefCell,
@@ -12,6 +12,8 @@ use crate::words::Readers;
 const MEMO_BYTES: usize = 15;
 /// How many words a thread remembers, one per hash: 64 KiB.
 const SLOTS: usize = 1 << 12;
+/// How many words a thread remembers the terms of: 8 KiB. Few words are terms.
+const TERM_SLOTS: usize = 1 << 8;
 /// Where the slot of a word says who wants it, above the word's length.
 const READERS_SHIFT: u32 = 8 * MEMO_BYTES as u32 + 4;
 
@@ -25,6 +27,12 @@ type Slot = u128;
 struct Memo {
     owner: MemoOwner,
     slots: Vec<Slot>,
+}
+
+struct TermMemo {
+    owner: MemoOwner,
+    /// A word and its length, and its term.
+    slots: Vec<(Slot, Option<u32>)>,
 }
 
 // === impl MemoOwner
@@ -53,6 +61,43 @@ pub(super) fn with_memo<T>(
     })
 }
 
+/// Calls `work` with a function that tells which term of `owner` a word is: remembered, or as `find` says.
+pub(super) fn with_terms<T>(
+    owner: MemoOwner,
+    find: impl Fn(&str) -> Option<u32>,
+    work: impl FnOnce(&mut dyn FnMut(&str) -> Option<u32>) -> T,
+) -> T {
+    thread_local! {
+        static TERMS: RefCell<TermMemo> = const { RefCell::new(TermMemo { owner: MemoOwner(0), slots: Vec::new() }) };
+    }
+    TERMS.with_borrow_mut(|memo| {
+        memo.belong_to(owner);
+        work(&mut |word| memo.term_of(word, &find))
+    })
+}
+
+impl TermMemo {
+    fn belong_to(&mut self, owner: MemoOwner) {
+        if self.owner != owner {
+            self.owner = owner;
+            self.slots.clear();
+            self.slots.resize(TERM_SLOTS, (0, None));
+        }
+    }
+
+    fn term_of(&mut self, word: &str, find: &impl Fn(&str) -> Option<u32>) -> Option<u32> {
+        if word.len() > MEMO_BYTES {
+            return find(word);
+        }
+        let packed = pack(word.as_bytes());
+        let (known, term) = &mut self.slots[slot_of(packed, TERM_SLOTS)];
+        if *known != packed {
+            (*known, *term) = (packed, find(word));
+        }
+        *term
+    }
+}
+
 impl Memo {
     fn belong_to(&mut self, owner: MemoOwner) {
         if self.owner != owner {
@@ -67,7 +112,7 @@ impl Memo {
             return judge(word);
         }
         let packed = pack(word.as_bytes());
-        let slot = &mut self.slots[slot_of(packed)];
+        let slot = &mut self.slots[slot_of(packed, SLOTS)];
         if *slot & ((1 << READERS_SHIFT) - 1) == packed {
             return Readers::from_bits((*slot >> READERS_SHIFT) as u8);
         }
@@ -92,9 +137,9 @@ fn pack(word: &[u8]) -> Slot {
     packed | (length as u128) << (8 * MEMO_BYTES)
 }
 
-fn slot_of(word: Slot) -> usize {
+fn slot_of(word: Slot, slots: usize) -> usize {
     let mixed = (word as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
         ^ ((word >> 64) as u64).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (mixed >> (u64::BITS - SLOTS.ilog2())) as usize
+    (mixed >> (u64::BITS - slots.ilog2())) as usize
 }
