@@ -1,7 +1,8 @@
 //! Who may use the management surfaces.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
+use arc_swap::ArcSwapOption;
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -16,7 +17,7 @@ use crate::ApiFailure;
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
     /// The token every request must carry.
-    pub(crate) token: Option<Secret>,
+    pub(crate) token: Arc<ArcSwapOption<Secret>>,
     /// Whether only requests addressed to this machine are served.
     pub(crate) local_only: bool,
 }
@@ -41,7 +42,7 @@ impl Guard {
         if self.local_only {
             self.check_addressee(uri, headers)?;
         }
-        match &self.token {
+        match self.token.load().as_deref() {
             Some(token) if !OPEN_PATHS.contains(&uri.path()) => check_token(token, headers),
             _ => Ok(()),
         }

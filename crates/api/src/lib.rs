@@ -15,4 +15,4 @@ mod server;
 
 pub use error::ApiFailure;
 pub use eval::{EvalRequest, EvalResponse};
-pub use server::{Management, StartError};
+pub use server::{Management, ManagementToken, StartError};

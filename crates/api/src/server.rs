@@ -1,7 +1,13 @@
 //! The two servers: the management API and the metrics endpoint.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
+use arc_swap::ArcSwapOption;
 use axum::{
     Json, Router as Routes,
     extract::{DefaultBodyLimit, State},
@@ -10,9 +16,11 @@ use axum::{
     routing::{get, post},
 };
 use http::{StatusCode, header};
+use serde_json::json;
 use tokio::net::TcpListener;
 use vsr_config::Config;
 use vsr_gateway::{Phase, Status};
+use vsr_live::Live;
 use vsr_router::Router;
 use vsr_types::Secret;
 
@@ -27,6 +35,15 @@ use crate::{
 pub struct Management {
     api: (TcpListener, Routes),
     metrics: Option<(TcpListener, Routes)>,
+    token: ManagementToken,
+    live: Arc<OnceLock<Arc<Live>>>,
+}
+
+/// The token of running management surfaces, to give them a new one.
+#[derive(Clone)]
+pub struct ManagementToken {
+    token: Arc<ArcSwapOption<Secret>>,
+    is_needed: bool,
 }
 
 /// The management surfaces cannot start.
@@ -70,6 +87,8 @@ pub enum StartError {
 pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) status: Arc<Status>,
+    /// The configuration's file, if there is one.
+    pub(crate) live: Arc<OnceLock<Arc<Live>>>,
 }
 
 // === impl Management
@@ -85,11 +104,13 @@ impl Management {
         config: &Config,
         variables: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, StartError> {
-        let token = token(config, variables)?;
-        let shared = Shared { router, status };
+        let token = Arc::new(ArcSwapOption::from_pointee(token(config, variables)?));
+        let live = Arc::<OnceLock<Arc<Live>>>::default();
+        let shared = Shared { router, status, live: Arc::clone(&live) };
         let api = &config.global.services.api;
         let keys = ("global.services.api.address", "global.services.api.port");
-        let (listener, guard) = listen(&api.address, api.port, keys, token.clone()).await?;
+        let (listener, guard) = listen(&api.address, api.port, keys, &token).await?;
+        let mut is_needed = !guard.local_only;
         let api = (listener, api_routes(shared.clone(), guard));
         let settings = &config.global.services.observability.metrics;
         let metrics = if settings.enabled {
@@ -97,12 +118,24 @@ impl Management {
                 "global.services.observability.metrics.address",
                 "global.services.observability.metrics.port",
             );
-            let (listener, guard) = listen(&settings.address, settings.port, keys, token).await?;
+            let (listener, guard) = listen(&settings.address, settings.port, keys, &token).await?;
+            is_needed |= !guard.local_only;
             Some((listener, metrics_routes(shared, guard)))
         } else {
             None
         };
-        Ok(Self { api, metrics })
+        Ok(Self { api, metrics, token: ManagementToken { token, is_needed }, live })
+    }
+
+    /// Its token, to give it a new one.
+    pub fn token(&self) -> ManagementToken {
+        self.token.clone()
+    }
+
+    /// From now on it tells of this configuration, and changes it.
+    pub fn configure(&self, live: Arc<Live>) {
+        // There is one configuration per process; the first is kept.
+        let _ = self.live.set(live);
     }
 
     /// The address of the management API.
@@ -148,6 +181,29 @@ impl Management {
     }
 }
 
+// === impl ManagementToken
+
+impl ManagementToken {
+    /// Reads the token of a new configuration. It is in force once the result is called. Where others can reach the
+    /// surfaces that are bound, the old token stays if there is no new one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn prepare(
+        &self,
+        config: &Config,
+        variables: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<impl FnOnce() + Send + use<>, StartError> {
+        let new = token(config, variables)?;
+        let Self { token, is_needed } = self.clone();
+        Ok(move || {
+            if new.is_some() || !is_needed {
+                token.store(new.map(Arc::new));
+            }
+        })
+    }
+}
+
 fn token(config: &Config, variables: &dyn Fn(&str) -> Option<String>) -> Result<Option<Secret>, StartError> {
     let api = &config.global.services.api;
     let token = if let Some(file) = &api.token_file {
@@ -169,7 +225,7 @@ async fn listen(
     address: &str,
     port: u16,
     (address_key, port_key): (&'static str, &'static str),
-    token: Option<Secret>,
+    token: &Arc<ArcSwapOption<Secret>>,
 ) -> Result<(TcpListener, Guard), StartError> {
     let ip = match address {
         "localhost" => std::net::IpAddr::from([127, 0, 0, 1]),
@@ -178,7 +234,7 @@ async fn listen(
             .map_err(|_| StartError::Address { address: address.to_owned(), key: address_key })?,
     };
     let address = SocketAddr::new(ip, port);
-    if !ip.is_loopback() && token.is_none() {
+    if !ip.is_loopback() && token.load().is_none() {
         return Err(StartError::Unprotected { address, key: address_key });
     }
     let listener = TcpListener::bind(address).await.map_err(|reason| StartError::Bind {
@@ -186,7 +242,7 @@ async fn listen(
         key: port_key,
         reason,
     })?;
-    Ok((listener, Guard { token, local_only: ip.is_loopback() }))
+    Ok((listener, Guard { token: Arc::clone(token), local_only: ip.is_loopback() }))
 }
 
 fn api_routes(shared: Shared, guard: Guard) -> Routes {
@@ -228,7 +284,26 @@ fn metrics_routes(shared: Shared, guard: Guard) -> Routes {
 }
 
 async fn health(State(shared): State<Shared>) -> Response {
-    Json(Status::health(shared.router.snapshot().substituted_for())).into_response()
+    let mut health = Status::health(shared.router.snapshot().substituted_for());
+    if let Some(live) = shared.live.get() {
+        let status = live.status();
+        health["config"] = json!({
+            "hash": status.hash,
+            "since": status.since,
+            "current": status.current,
+            "restart_needed": status.restart_needed,
+        });
+        if !status.current
+            && let Some(last) = status.last
+        {
+            health["config"]["refused"] = json!({
+                "at": last.at,
+                "message": last.message,
+                "problems": last.problems.len(),
+            });
+        }
+    }
+    Json(health).into_response()
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {

@@ -12,14 +12,16 @@ use anyhow::Context;
 use vsr_api::{Management, StartError};
 use vsr_config::Config;
 use vsr_gateway::{Gateway, GatewayOptions, Status};
-use vsr_router::{Metrics, Router, RouterParts, Snapshot};
+use vsr_live::{ConfigText, Live, LiveParts, WATCH_INTERVAL, Watcher};
+use vsr_reader::Reader;
+use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings};
 use vsr_store::{EmbeddedStore, KeyValue, MemoryStore};
 use vsr_types::{Clock, Severity, SystemClock};
 
 use crate::{
     args::ServeArgs,
     demo::{self, Simulator},
-    load::{compile_file, complain, variable},
+    load::{complain, variable},
     logging, models,
 };
 
@@ -66,8 +68,16 @@ fn use_small_pages() {
     }
 }
 
+/// What the process is started with.
+struct Beginning {
+    snapshot: Arc<Snapshot>,
+    store: Arc<dyn KeyValue>,
+    /// The file's text and the models it is compiled against, where there is a file.
+    text: Option<(PathBuf, ConfigText, Reader)>,
+}
+
 async fn serve(source: Source) -> anyhow::Result<ExitCode> {
-    let Some((snapshot, store)) = prepare(&source).await? else {
+    let Some(Beginning { snapshot, store, text }) = prepare(&source).await? else {
         return Ok(ExitCode::FAILURE);
     };
     let parts = RouterParts { clock: Arc::new(SystemClock), store, metrics: Metrics::default() };
@@ -77,6 +87,10 @@ async fn serve(source: Source) -> anyhow::Result<ExitCode> {
     let management = bind_management(&source, &router, &status).await?;
     let options = GatewayOptions { status: Arc::clone(&status), ..GatewayOptions::default() };
     let gateway = Gateway::bind(&router, options)?;
+    let watcher = match text {
+        Some(text) => Some(follow(text, &router, &gateway, &management)?),
+        None => None,
+    };
     tracing::info!(address = %management.api_address()?, "serving the management API");
     if let Some(address) = management.metrics_address()? {
         tracing::info!(%address, "serving metrics");
@@ -93,12 +107,16 @@ async fn serve(source: Source) -> anyhow::Result<ExitCode> {
         }
     };
     let management = tokio::spawn(management.serve(until_stopped()));
+    let following = watcher.map(|watcher| tokio::spawn(reload_on_hangup(watcher)));
     let saver = tokio::spawn(save_regularly(Arc::clone(&router), until_stopped()));
     let shutdown = async {
         wait_for_signal().await;
         tracing::info!("stopping: finishing the requests in flight");
     };
     gateway.serve(shutdown).await.context("the data plane failed")?;
+    if let Some(following) = following {
+        following.abort();
+    }
     stop.send_replace(true);
     saver.await.context("the saver of learned state failed")?;
     management.await.context("the management API failed")?.context("the management API failed")?;
@@ -107,6 +125,54 @@ async fn serve(source: Source) -> anyhow::Result<ExitCode> {
         .context("models served elsewhere are still running")?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Follows the configuration file: the router, the rules of its listeners and the management token.
+fn follow(
+    (file, text, reader): (PathBuf, ConfigText, Reader),
+    router: &Arc<Router>,
+    gateway: &Gateway,
+    management: &Management,
+) -> anyhow::Result<Watcher> {
+    let live = Live::new(LiveParts {
+        text,
+        file,
+        reader,
+        variables: Arc::new(variable),
+        router: Arc::clone(router),
+        clock: Arc::new(SystemClock),
+    });
+    let listeners = gateway.listeners();
+    live.follow(Box::new(move |snapshot| {
+        let rules = listeners.prepare(&snapshot.listeners(), snapshot.config());
+        let rules = rules.map_err(|error| error.to_string())?;
+        Ok(Box::new(move || rules.apply()))
+    }));
+    let token = management.token();
+    live.follow(Box::new(move |snapshot| {
+        let change = token.prepare(snapshot.config(), &variable).map_err(|error| error.to_string())?;
+        Ok(Box::new(change))
+    }));
+    management.configure(Arc::clone(&live));
+    live.watch(WATCH_INTERVAL).context("cannot start a thread that follows the configuration")
+}
+
+/// Has the configuration read again at every SIGHUP, and whenever its file changes, until it is aborted.
+async fn reload_on_hangup(watcher: Watcher) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::hangup()) {
+            Ok(mut hangups) => {
+                while hangups.recv().await.is_some() {
+                    watcher.reload();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "SIGHUP cannot be watched; it will stop the process"),
+        }
+    }
+    let _followed = watcher;
+    std::future::pending().await
 }
 
 /// Binds the management surfaces. The demonstration has no configuration in which a busy port could
@@ -133,17 +199,22 @@ async fn bind_management(
 }
 
 /// The snapshot and the store; nothing if the configuration has errors, which are printed.
-async fn prepare(source: &Source) -> anyhow::Result<Option<(Arc<Snapshot>, Arc<dyn KeyValue>)>> {
+async fn prepare(source: &Source) -> anyhow::Result<Option<Beginning>> {
     let Source::File(file) = source else {
         let small = Simulator::bind("small", Duration::from_millis(20), Duration::from_millis(5)).await?;
         let large = Simulator::bind("large", Duration::from_millis(120), Duration::from_millis(20)).await?;
         let snapshot = demo::snapshot(small.address()?, large.address()?, &models::reader()?)?;
         tokio::spawn(small.serve());
         tokio::spawn(large.serve());
-        return Ok(Some((snapshot, Arc::new(MemoryStore::new(MEMORY_STORE_ENTRIES)))));
+        let store = Arc::new(MemoryStore::new(MEMORY_STORE_ENTRIES));
+        return Ok(Some(Beginning { snapshot, store, text: None }));
     };
-    let (document, snapshot) = compile_file(file)?;
-    let Some(snapshot) = snapshot else {
+    let text = ConfigText::read(file)
+        .with_context(|| format!("cannot read the configuration {}", file.display()))?;
+    let reader = models::reader()?;
+    let mut document = text.document(&variable);
+    let surroundings = Surroundings { variables: &variable, reader: &reader };
+    let Some(snapshot) = vsr_router::compile(&mut document, &surroundings) else {
         for problem in document.problems() {
             complain(format_args!("{problem}"));
         }
@@ -163,7 +234,7 @@ async fn prepare(source: &Source) -> anyhow::Result<Option<(Arc<Snapshot>, Arc<d
         }
     }
     let store = open_store(file, &snapshot);
-    Ok(Some((snapshot, store)))
+    Ok(Some(Beginning { snapshot, store, text: Some((file.clone(), text, reader)) }))
 }
 
 /// Loads the models that the configuration needs and embeds its examples, on a thread of its own.
@@ -187,6 +258,10 @@ fn prepare_models(router: &Arc<Router>, status: &Arc<Status>) -> anyhow::Result<
             tracing::error!(%error, "rules that need the router's models are unavailable, and the router is not ready");
             status.models_failed(error.to_string());
             runtime.block_on(tokio::time::sleep(pause));
+            if !Arc::ptr_eq(&router.snapshot(), &snapshot) {
+                // Another configuration took its place, with its models ready.
+                break;
+            }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         let seconds = started.elapsed().as_secs_f64();

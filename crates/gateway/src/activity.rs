@@ -22,10 +22,18 @@ pub(crate) struct PhaseLimits {
 /// The phase of one connection. The socket, the service and the timer share it; it orders nothing.
 pub(crate) struct Activity {
     opened: Instant,
-    limits: PhaseLimits,
+    limits: LimitCells,
     /// The phase in the two lowest bits; above them, when it began, in nanoseconds since the connection was opened.
     state: AtomicU64,
     has_unread_body: AtomicBool,
+}
+
+/// Limits that change with the rules of the listener, in nanoseconds.
+#[derive(Default)]
+struct LimitCells {
+    header: AtomicU64,
+    idle: AtomicU64,
+    request: AtomicU64,
 }
 
 /// Marks the connection as busy with a request until it is dropped.
@@ -47,9 +55,11 @@ const CLOSING_LIMIT: Duration = Duration::from_secs(2);
 impl Activity {
     /// A connection just opened: it owes a request head.
     pub(crate) fn new(limits: PhaseLimits) -> Arc<Self> {
+        let cells = LimitCells::default();
+        cells.set(limits);
         Arc::new(Self {
             opened: Instant::now(),
-            limits,
+            limits: cells,
             state: AtomicU64::new(HEAD),
             has_unread_body: AtomicBool::new(false),
         })
@@ -69,8 +79,9 @@ impl Activity {
         }
     }
 
-    /// A request's head is complete.
-    pub(crate) fn begin(self: &Arc<Self>, received: Instant) -> Busy {
+    /// A request's head is complete. From now on the connection has these limits.
+    pub(crate) fn begin(self: &Arc<Self>, received: Instant, limits: PhaseLimits) -> Busy {
+        self.limits.set(limits);
         self.enter(BUSY, received);
         Busy(Arc::clone(self))
     }
@@ -95,9 +106,9 @@ impl Activity {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let state = self.state.load(Ordering::Relaxed);
         let limit = match state & 3 {
-            IDLE => self.limits.idle,
-            HEAD => self.limits.header,
-            BUSY => self.limits.request.saturating_add(REQUEST_GRACE),
+            IDLE => LimitCells::get(&self.limits.idle),
+            HEAD => LimitCells::get(&self.limits.header),
+            BUSY => LimitCells::get(&self.limits.request).saturating_add(REQUEST_GRACE),
             _ => CLOSING_LIMIT,
         };
         (self.opened + Duration::from_nanos(state >> 2)).checked_add(limit)
@@ -111,6 +122,22 @@ impl Activity {
         let nanos =
             u64::try_from(since.saturating_duration_since(self.opened).as_nanos()).unwrap_or(u64::MAX >> 2);
         self.state.store(nanos << 2 | phase, Ordering::Relaxed);
+    }
+}
+
+// === impl LimitCells ===
+
+impl LimitCells {
+    fn set(&self, limits: PhaseLimits) {
+        for (cell, limit) in
+            [(&self.header, limits.header), (&self.idle, limits.idle), (&self.request, limits.request)]
+        {
+            cell.store(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
+
+    fn get(cell: &AtomicU64) -> Duration {
+        Duration::from_nanos(cell.load(Ordering::Relaxed))
     }
 }
 

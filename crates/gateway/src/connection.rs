@@ -30,7 +30,7 @@ use crate::{
 pub(crate) struct Connection {
     pub(crate) worker: Arc<Worker>,
     pub(crate) activity: Arc<Activity>,
-    pub(crate) peer_is_trusted: bool,
+    pub(crate) peer: SocketAddr,
     place: Place,
 }
 
@@ -47,10 +47,9 @@ pub(crate) async fn serve(
     mut lifecycle: watch::Receiver<Lifecycle>,
 ) {
     let listener = place.listener();
-    let activity = Activity::new(listener.phase_limits);
-    let peer_is_trusted = listener.door.trusts(peer.ip());
+    let activity = Activity::new(listener.rules().phase_limits);
     let io = TokioIo::new(Transport::new(stream, Arc::clone(&activity)));
-    let connection = Arc::new(Connection { worker, activity, peer_is_trusted, place });
+    let connection = Arc::new(Connection { worker, activity, peer, place });
     let service = service_fn(|request| service::handle(Arc::clone(&connection), request));
     let mut http = pin!(connection.worker.http.serve_connection(io, service));
     // Looking is cheap and touches no lock; waiting registers this task once, to be woken.

@@ -23,7 +23,7 @@ use crate::{
     BindError, Phase, Status,
     accept::{Dealer, accept},
     bind::bind,
-    listener::Listener,
+    listener::{Listener, Listeners, Rules},
     request_id::IdSource,
     worker::{self, Lifecycle, Worker, WorkerHandle},
 };
@@ -41,6 +41,7 @@ pub struct GatewayOptions {
 /// The data plane with its sockets bound, ready to serve.
 pub struct Gateway {
     listeners: Vec<(TcpListener, SocketAddr, Arc<Listener>)>,
+    rules: Listeners,
     workers: Vec<WorkerHandle>,
     lifecycle: watch::Sender<Lifecycle>,
     status: Arc<Status>,
@@ -73,7 +74,9 @@ impl Gateway {
     pub fn bind(router: &Arc<Router>, options: GatewayOptions) -> Result<Self, BindError> {
         let snapshot = router.snapshot();
         let config = Arc::clone(snapshot.config());
-        let listeners = bind_all(&snapshot.listeners(), &config)?;
+        let written = snapshot.listeners();
+        let listeners = bind_all(&written, &config)?;
+        let rules = Listeners::new(written.iter().zip(listeners.iter().map(|(.., listener)| listener)));
         let threads = match config.global.router.worker_threads {
             Some(threads) => threads.max(1) as usize,
             None => thread::available_parallelism().map_or(1, usize::from),
@@ -94,12 +97,17 @@ impl Gateway {
             let started = worker::start(index, Arc::new(worker), watching.clone());
             workers.push(started.map_err(|reason| BindError::Worker { index, reason })?);
         }
-        Ok(Self { listeners, workers, lifecycle, status, drain_limit })
+        Ok(Self { listeners, rules, workers, lifecycle, status, drain_limit })
     }
 
     /// Where it listens, in the order of the configuration.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.listeners.iter().map(|(_, address, _)| *address).collect()
+    }
+
+    /// Its listeners, to give them new rules.
+    pub fn listeners(&self) -> Listeners {
+        self.rules.clone()
     }
 
     /// Serves until `shutdown` completes, then takes no more connections, lets the requests in flight finish, and after
@@ -108,7 +116,7 @@ impl Gateway {
     /// # Errors
     /// If a socket cannot be registered with the runtime.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listeners, workers, lifecycle, status, drain_limit } = self;
+        let Self { listeners, workers, lifecycle, status, drain_limit, .. } = self;
         let dealer = Arc::new(Dealer::new(workers));
         let mut accepting = JoinSet::new();
         for (index, (socket, address, listener)) in listeners.into_iter().enumerate() {
@@ -149,7 +157,7 @@ fn bind_all(
 ) -> Result<Vec<(TcpListener, SocketAddr, Arc<Listener>)>, BindError> {
     let mut bound = Vec::with_capacity(written.len());
     for (index, written) in written.iter().enumerate() {
-        let listener = Arc::new(Listener::new(index, written, config)?);
+        let listener = Arc::new(Listener::new(Rules::new(index, written, config)?));
         let socket = bind(index, &written.address, written.port)?;
         let address = socket.local_addr().map_err(|reason| BindError::Refused {
             key: format!("listeners[{index}].address"),

@@ -33,4 +33,5 @@ mod worker;
 
 pub use error::BindError;
 pub use gateway::{Gateway, GatewayOptions};
+pub use listener::{Listeners, NewRules};
 pub use status::{Phase, Status};

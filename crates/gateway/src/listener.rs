@@ -1,4 +1,4 @@
-//! A listener of the configuration as connections see it: its door, its limits, how many are in.
+//! A listener as connections see it: its rules, which a new configuration may change, and how many are in.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -9,27 +9,48 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use vsr_config::{Config, RoutingHeaders};
 
 use crate::{BindError, activity::PhaseLimits, door::Door};
 
-/// What every connection of a listener needs to know.
+/// A bound listener.
 pub(crate) struct Listener {
+    rules: ArcSwap<Rules>,
+    connections: AtomicUsize,
+}
+
+/// What a listener asks of its clients and allows them. A request keeps those it began with.
+pub(crate) struct Rules {
     pub(crate) door: Door,
     pub(crate) max_body_bytes: usize,
     pub(crate) request_timeout: Duration,
     pub(crate) routing_headers: RoutingHeaders,
     pub(crate) phase_limits: PhaseLimits,
     max_connections: usize,
-    connections: AtomicUsize,
 }
 
 /// A place among a listener's connections; dropping it frees the place.
 pub(crate) struct Place(Arc<Listener>);
 
-// === impl Listener ===
+/// The listeners of a gateway, to give them new rules while it serves.
+#[derive(Clone)]
+pub struct Listeners(Arc<[Bound]>);
 
-impl Listener {
+/// A listener with the address it was asked to bind.
+struct Bound {
+    address: String,
+    port: u16,
+    listener: Arc<Listener>,
+}
+
+/// Rules of a new configuration, ready to be put in force.
+#[must_use = "nothing changes before they are applied"]
+pub struct NewRules(Vec<(usize, Arc<Listener>, Arc<Rules>)>);
+
+// === impl Rules ===
+
+impl Rules {
     pub(crate) fn new(
         index: usize,
         listener: &vsr_config::Listener,
@@ -47,8 +68,20 @@ impl Listener {
                 request: listener.timeout.0,
             },
             max_connections: limits.max_connections as usize,
-            connections: AtomicUsize::new(0),
         })
+    }
+}
+
+// === impl Listener ===
+
+impl Listener {
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self { rules: ArcSwap::from_pointee(rules), connections: AtomicUsize::new(0) }
+    }
+
+    /// The rules for what begins now.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
     }
 
     /// A place for one more connection, if there is one.
@@ -56,12 +89,12 @@ impl Listener {
         let taken = self.connections.fetch_add(1, Ordering::Relaxed);
         // Held first and looked at after, so that a full listener gives its place back.
         let place = Place(Arc::clone(self));
-        (taken < self.max_connections).then_some(place)
+        (taken < self.rules.load().max_connections).then_some(place)
     }
 
     /// Warns of a listener that everybody can reach and nobody guards.
     pub(crate) fn warn_if_unguarded(&self, index: usize, address: SocketAddr) {
-        if self.door.is_open() && !is_loopback(address.ip()) {
+        if self.rules.load().door.is_open() && !is_loopback(address.ip()) {
             tracing::warn!(
                 %address,
                 "ANYBODY who can reach this address may use the models behind it: the listener has neither api_keys nor \
@@ -86,5 +119,50 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// === impl Listeners ===
+
+impl Listeners {
+    pub(crate) fn new<'l>(
+        bound: impl Iterator<Item = (&'l vsr_config::Listener, &'l Arc<Listener>)>,
+    ) -> Self {
+        let bound = bound.map(|(written, listener)| Bound {
+            address: written.address.to_string(),
+            port: written.port,
+            listener: Arc::clone(listener),
+        });
+        Self(bound.collect())
+    }
+
+    /// The rules that these listeners of a configuration have for those that are bound. Which are which is told by
+    /// address and port; of a listener that is gone the rules stay, and one that is new is not bound.
+    ///
+    /// # Errors
+    /// If a value cannot be used; then nothing is to change.
+    pub fn prepare(&self, written: &[vsr_config::Listener], config: &Config) -> Result<NewRules, BindError> {
+        let mut prepared = Vec::new();
+        for (index, written) in written.iter().enumerate() {
+            let rules = Arc::new(Rules::new(index, written, config)?);
+            let is_it = |bound: &&Bound| *bound.address == *written.address && bound.port == written.port;
+            if let Some(bound) = self.0.iter().find(is_it) {
+                prepared.push((index, Arc::clone(&bound.listener), rules));
+            }
+        }
+        Ok(NewRules(prepared))
+    }
+}
+
+impl NewRules {
+    /// Puts them in force: for every request that begins from now on, on connections that are open too.
+    pub fn apply(self) {
+        for (index, listener, rules) in self.0 {
+            let opens = rules.door.is_open() && !listener.rules.load().door.is_open();
+            if opens {
+                tracing::warn!("`listeners[{index}]` has neither api_keys nor trusted_peers any more");
+            }
+            listener.rules.store(rules);
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     body, chat,
     connection::Connection,
     count, guard, headers,
-    listener::Listener,
+    listener::Rules,
     models,
     refusal::Refusal,
     request_id::{Id, X_REQUEST_ID},
@@ -26,6 +26,8 @@ use crate::{
 /// One request, as far as every step needs it.
 pub(crate) struct Call<'c> {
     pub(crate) connection: &'c Connection,
+    /// The listener's rules when the request began.
+    rules: &'c Rules,
     pub(crate) id: &'c Id,
     pub(crate) received: Instant,
     /// What the client speaks, by the path it asks.
@@ -52,14 +54,15 @@ pub(crate) async fn handle(
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let received = Instant::now();
-    let busy = connection.activity.begin(received);
+    let rules = connection.listener().rules();
+    let busy = connection.activity.begin(received, rules.phase_limits);
     let (head, mut body) = request.into_parts();
     connection.activity.set_unread_body(!body.is_end_stream());
     let id = connection.worker.ids.id_for(&head.headers);
     let has_promised_body = head.headers.contains_key(header::EXPECT);
     let protocol = Endpoint::of(head.uri.path()).protocol();
     let session = headers::session_id(&head.headers);
-    let call = Call { connection: &connection, id: &id, received, protocol };
+    let call = Call { connection: &connection, rules: &rules, id: &id, received, protocol };
     let answered = guard::contain(pin!(respond(&call, head, &mut body))).await;
     let mut answer = answered.unwrap_or_else(|_panic| {
         // What it panicked with may hold text of the request. Its exchange, if it had one, is recorded.
@@ -152,7 +155,8 @@ fn admit(
     if endpoint.is_open_to_all() {
         return Ok(Identity::default());
     }
-    call.listener().door.admit(headers, call.connection.peer_is_trusted)
+    let door = &call.listener().door;
+    door.admit(headers, door.trusts(call.connection.peer.ip()))
 }
 
 fn wrong_method(call: &Call<'_>, endpoint: Endpoint<'_>) -> Answer {
@@ -185,8 +189,9 @@ fn percent_decoded(text: &str) -> String {
 // === impl Call ===
 
 impl Call<'_> {
-    pub(crate) fn listener(&self) -> &Arc<Listener> {
-        self.connection.listener()
+    /// The rules of the listener that it came by.
+    pub(crate) fn listener(&self) -> &Rules {
+        self.rules
     }
 
     pub(crate) fn router(&self) -> &Arc<Router> {

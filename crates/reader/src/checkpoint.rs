@@ -5,6 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use serde::Deserialize;
@@ -35,11 +36,17 @@ pub enum Serving {
 }
 
 /// A checkpoint directory: `config.json`, `model.safetensors`, `tokenizer.json`.
-#[derive(Debug, Clone)]
+/// Two are equal if they are the same files, untouched, with the same classes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     pub(crate) path: PathBuf,
     pub(crate) labels: Vec<Arc<str>>,
+    /// Size and last change of every file.
+    stamps: Vec<(u64, Option<SystemTime>)>,
 }
+
+/// The files of a checkpoint.
+const FILES: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
 
 /// A file that names classes: by index, or indices by name.
 #[derive(Debug, Default, Deserialize)]
@@ -76,7 +83,7 @@ impl Checkpoint {
     /// # Errors
     /// If a file is missing or malformed.
     pub fn open(path: &Path, mapping: Option<&Path>) -> Result<Self, ReaderError> {
-        for file in ["model.safetensors", "tokenizer.json"] {
+        for file in FILES {
             if !path.join(file).is_file() {
                 let why = "there is none; only safetensors checkpoints are read".to_owned();
                 return Err(ReaderError::Checkpoint { path: path.join(file), why });
@@ -91,7 +98,9 @@ impl Checkpoint {
         }
         let count = names.keys().last().map_or(0, |last| last + 1);
         let label = |index| names.get(&index).map_or_else(|| format!("LABEL_{index}"), String::clone).into();
-        Ok(Self { path: path.to_owned(), labels: (0..count.min(MOST_LABELS)).map(label).collect() })
+        let stamp = |file| fs::metadata(path.join(file)).map(|file| (file.len(), file.modified().ok()));
+        let stamps = FILES.into_iter().map(|file| stamp(file).unwrap_or_default()).collect();
+        Ok(Self { path: path.to_owned(), labels: (0..count.min(MOST_LABELS)).map(label).collect(), stamps })
     }
 }
 

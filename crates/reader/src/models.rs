@@ -45,8 +45,8 @@ pub(crate) struct Passes<T> {
 // === impl Models
 
 impl Models {
-    /// The same with `role` served by something else.
-    pub(crate) fn set(&mut self, role: ModelRole, serving: &Serving) {
+    /// The same with `role` served by something else; a checkpoint that `known` has loaded is not loaded again.
+    pub(crate) fn set(&mut self, role: ModelRole, serving: &Serving, known: Option<&Models>) {
         match (role, serving) {
             (_, Serving::Embedded) => {}
             (ModelRole::Head(head), Serving::Nothing) => self.off.insert(head),
@@ -54,13 +54,22 @@ impl Models {
             (ModelRole::Embedding, Serving::Nothing) => self.no_embedder = true,
             (ModelRole::Head(head), Serving::Checkpoint(checkpoint)) => {
                 self.own_heads.retain(|(own, _)| *own != head);
-                self.own_heads.push((head, Arc::new(OwnHead::new(checkpoint))));
+                let heads = known.into_iter().flat_map(|known| &known.own_heads);
+                let same = heads.map(|(_, own)| own).find(|own| own.weights.are_of(checkpoint));
+                let own = same.map_or_else(|| Arc::new(OwnHead::new(checkpoint)), Arc::clone);
+                self.own_heads.push((head, own));
             }
             (ModelRole::Tagger, Serving::Checkpoint(checkpoint)) => {
-                self.tagger = Some(Arc::new(Tagger::of_checkpoint(checkpoint)));
+                let known = known.and_then(|known| known.tagger.as_ref());
+                let same = known.filter(|tagger| tagger.weights.are_of(checkpoint));
+                let own = || Arc::new(Tagger::of_checkpoint(checkpoint));
+                self.tagger = Some(same.map_or_else(own, Arc::clone));
             }
             (ModelRole::Embedding, Serving::Checkpoint(checkpoint)) => {
-                self.embedder = Some(Arc::new(Weights::directory(&checkpoint.path)));
+                let known = known.and_then(|known| known.embedder.as_ref());
+                let same = known.filter(|weights| weights.are_of(checkpoint));
+                let own = || Arc::new(Weights::directory(checkpoint));
+                self.embedder = Some(same.map_or_else(own, Arc::clone));
             }
         }
     }

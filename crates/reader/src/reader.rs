@@ -122,9 +122,16 @@ impl Reader {
     /// are shared.
     #[must_use]
     pub fn with(&self, roles: &[(ModelRole, Serving)]) -> Self {
+        self.with_known(roles, None)
+    }
+
+    /// The same, with the checkpoints that `known` has: what is loaded is not loaded again.
+    #[must_use]
+    pub fn with_known(&self, roles: &[(ModelRole, Serving)], known: Option<&Self>) -> Self {
         let mut models = Models::clone(&self.models);
         if self.has_models() {
-            roles.iter().for_each(|(role, serving)| models.set(*role, serving));
+            let known = known.map(|known| &*known.models);
+            roles.iter().for_each(|(role, serving)| models.set(*role, serving, known));
         }
         Self { models: Arc::new(models), pool: self.pool.clone() }
     }

@@ -29,7 +29,7 @@ impl Tagger {
     /// A checkpoint of the user's own.
     pub(crate) fn of_checkpoint(checkpoint: &Checkpoint) -> Self {
         let labels = checkpoint.labels.iter().map(ToString::to_string).collect();
-        Self::of(Weights::directory(&checkpoint.path), labels)
+        Self::of(Weights::directory(checkpoint), labels)
     }
 
     fn of(weights: Weights, labels: Vec<String>) -> Self {

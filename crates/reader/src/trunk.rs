@@ -65,7 +65,7 @@ impl OwnHead {
     pub(crate) fn new(checkpoint: &Checkpoint) -> Self {
         let labels = checkpoint.labels.iter().cloned().collect();
         let facts = HeadFacts { name: "", labels, languages: Vec::new() };
-        Self { weights: Weights::directory(&checkpoint.path), facts }
+        Self { weights: Weights::directory(checkpoint), facts }
     }
 }
 

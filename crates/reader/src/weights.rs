@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, OnceLock},
 };
 
 use serde::Deserialize;
 use vsr_encoder::{Error, Model, PackOptions, Package, WindowPlan, native::Width};
+
+use crate::Checkpoint;
 
 /// Tokens of a window, special ones included, and how many of them neighbours share, for models that name none.
 const WINDOW: WindowShape = WindowShape { tokens: 128, overlap: 32 };
@@ -42,7 +44,7 @@ struct HeadMetadata {
 #[derive(Debug)]
 enum Source {
     Packed(Box<Package>),
-    Directory(PathBuf),
+    Directory(Checkpoint),
 }
 
 /// A model; the first use builds its tokenizer, and packs it if it is a checkpoint, which takes a while.
@@ -68,10 +70,16 @@ impl Weights {
         Ok(Self { source: Source::Packed(Box::new(package)), metadata, loaded: OnceLock::new() })
     }
 
-    /// Those of a checkpoint directory.
-    pub(crate) fn directory(path: &Path) -> Self {
-        let metadata = Metadata { name: path.display().to_string(), ..Metadata::default() };
-        Self { source: Source::Directory(path.to_owned()), metadata, loaded: OnceLock::new() }
+    /// Those of a checkpoint.
+    pub(crate) fn directory(checkpoint: &Checkpoint) -> Self {
+        let metadata = Metadata { name: checkpoint.path.display().to_string(), ..Metadata::default() };
+        Self { source: Source::Directory(checkpoint.clone()), metadata, loaded: OnceLock::new() }
+    }
+
+    /// Whether these are the weights of `checkpoint`, and not found unusable.
+    pub(crate) fn are_of(&self, checkpoint: &Checkpoint) -> bool {
+        let is_broken = self.loaded.get().is_some_and(Result::is_err);
+        matches!(&self.source, Source::Directory(own) if own == checkpoint) && !is_broken
     }
 
     /// The model.
@@ -79,7 +87,7 @@ impl Weights {
         let load = || {
             let model = match &self.source {
                 Source::Packed(package) => Model::new(package, None),
-                Source::Directory(path) => Model::from_directory(path, PackOptions::all(UNPACKED), None),
+                Source::Directory(own) => Model::from_directory(&own.path, PackOptions::all(UNPACKED), None),
             };
             model.map(Arc::new).map_err(|error| error.to_string())
         };
@@ -101,7 +109,7 @@ impl Weights {
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.source {
             Source::Packed(_) => None,
-            Source::Directory(path) => Some(path),
+            Source::Directory(own) => Some(&own.path),
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{sync::Semaphore, time::timeout_at};
-use vsr_config::ExternalModel;
+use vsr_config::{ExternalModel, McpModule};
 use vsr_signals::external::{RemoteFailure, RemoteOutcome};
 use vsr_types::UnavailableReason;
 
@@ -24,8 +24,16 @@ pub(crate) struct Asked {
     pub(crate) settings: Option<ExternalModel>,
     pub(crate) kind: Kind,
     pub(crate) timeout: Duration,
+    origin: Origin,
     breaker: Breaker,
     permits: Semaphore,
+}
+
+/// What a model was made from: two that were made from the same are the same model.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Origin {
+    External(ExternalModel),
+    Mcp(McpModule),
 }
 
 /// How a model is asked.
@@ -43,23 +51,30 @@ pub(crate) enum Kind {
 
 impl Asked {
     pub(crate) fn new(name: &str, settings: ExternalModel, kind: Kind, limits: &RemoteLimits) -> Self {
-        let seconds = settings.llm_timeout_seconds;
-        Self { settings: Some(settings), ..Self::bare(name, kind, seconds, limits) }
+        let (seconds, origin) = (settings.llm_timeout_seconds, Origin::External(settings.clone()));
+        Self { settings: Some(settings), ..Self::bare(name, kind, seconds, origin, limits) }
     }
 
-    pub(crate) fn tool(client: McpClient, seconds: u64, limits: &RemoteLimits) -> Self {
-        Self::bare("the MCP classifier", Kind::Tool(client), seconds, limits)
+    pub(crate) fn tool(client: McpClient, seconds: u64, module: &McpModule, limits: &RemoteLimits) -> Self {
+        let origin = Origin::Mcp(module.clone());
+        Self::bare("the MCP classifier", Kind::Tool(client), seconds, origin, limits)
     }
 
-    fn bare(name: &str, kind: Kind, seconds: u64, limits: &RemoteLimits) -> Self {
+    fn bare(name: &str, kind: Kind, seconds: u64, origin: Origin, limits: &RemoteLimits) -> Self {
         Self {
             name: name.into(),
             settings: None,
             kind,
             timeout: call_limit(seconds),
+            origin,
             breaker: Breaker::new(limits.breaker),
             permits: Semaphore::new(limits.calls_per_model.clamp(1, Semaphore::MAX_PERMITS)),
         }
+    }
+
+    /// Whether `other` is the same model, asked in the same way.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.origin == other.origin
     }
 
     pub(crate) fn model_name(&self) -> &str {

@@ -94,7 +94,7 @@ fn mcp(
         Ok(settings) => {
             let timeout = settings.timeout.as_secs();
             let client = McpClient::new(settings);
-            Some(Asked::tool(client, timeout, limits))
+            Some(Asked::tool(client, timeout, module, limits))
         }
         Err(problem) => {
             diagnostics.push(problem);

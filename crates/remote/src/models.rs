@@ -1,6 +1,9 @@
 //! All models served elsewhere of one configuration, and the reading of one request's texts.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use vsr_config::{Config, PreferenceRule};
@@ -55,11 +58,11 @@ pub struct RemoteLimits {
 /// client, and the one MCP server there may be lives on a thread of its own, which ends with this.
 #[derive(Debug)]
 pub struct RemoteModels {
-    guardrail: Option<Asked>,
-    domain: Option<Asked>,
-    preference: Option<Asked>,
+    guardrail: Option<Arc<Asked>>,
+    domain: Option<Arc<Asked>>,
+    preference: Option<Arc<Asked>>,
     rules: Vec<PreferenceRule>,
-    cache: Cache,
+    cache: Arc<Cache>,
     limits: RemoteLimits,
 }
 
@@ -109,14 +112,35 @@ impl RemoteModels {
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let roles = RemoteRoles::of(config);
-        let [guardrail, domain, preference] = compile::models(config, roles, &limits, variables, diagnostics);
+        let models = compile::models(config, roles, &limits, variables, diagnostics);
+        let [guardrail, domain, preference] = models.map(|asked| asked.map(Arc::new));
         Self {
             guardrail,
             domain,
             preference,
             rules: config.routing.signals.preferences.clone(),
-            cache: Cache::new(limits.cache_entries, limits.cache_lifetime),
+            cache: Arc::new(Cache::new(limits.cache_entries, limits.cache_lifetime)),
             limits,
+        }
+    }
+
+    /// Takes over what `previous` learned of models that are the same in both: their breakers, and an MCP server that
+    /// runs; and the answers, if all models are the same and are asked the same.
+    pub fn adopt(&mut self, previous: &Self) {
+        let mut all_same = self.rules == previous.rules;
+        for (new, old) in [
+            (&mut self.guardrail, &previous.guardrail),
+            (&mut self.domain, &previous.domain),
+            (&mut self.preference, &previous.preference),
+        ] {
+            match (&mut *new, old) {
+                (Some(asked), Some(known)) if asked.is_same(known) => *asked = Arc::clone(known),
+                (None, None) => {}
+                _ => all_same = false,
+            }
+        }
+        if all_same {
+            self.cache = Arc::clone(&previous.cache);
         }
     }
 
@@ -133,7 +157,7 @@ impl RemoteModels {
 
     /// Starts what takes time to start, so that the first request need not wait for it. Returns at once.
     pub fn start(&self) {
-        if let Some(Kind::Tool(client)) = self.domain.as_ref().map(|asked| &asked.kind) {
+        if let Some(Kind::Tool(client)) = self.domain.as_deref().map(|asked| &asked.kind) {
             client.start();
         }
     }
@@ -141,7 +165,7 @@ impl RemoteModels {
     /// Ends the MCP server, and waits until its program is gone. Blocks; call it off the threads that serve requests.
     /// Without it the same happens, unwaited for, when this is dropped.
     pub fn shutdown(&self) {
-        if let Some(Kind::Tool(client)) = self.domain.as_ref().map(|asked| &asked.kind) {
+        if let Some(Kind::Tool(client)) = self.domain.as_deref().map(|asked| &asked.kind) {
             client.shutdown();
         }
     }
@@ -195,9 +219,9 @@ impl RemoteModels {
 
     fn model(&self, task: RemoteTask) -> Option<&Asked> {
         match task {
-            RemoteTask::Guardrail => self.guardrail.as_ref(),
-            RemoteTask::Domain => self.domain.as_ref(),
-            RemoteTask::Preference => self.preference.as_ref(),
+            RemoteTask::Guardrail => self.guardrail.as_deref(),
+            RemoteTask::Domain => self.domain.as_deref(),
+            RemoteTask::Preference => self.preference.as_deref(),
         }
     }
 

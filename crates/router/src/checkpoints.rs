@@ -27,11 +27,12 @@ struct Module<'c> {
 }
 
 /// `base` with the configuration's own checkpoints, and the models that are not on this machine: the embedded ones serve
-/// in their place, which one warning says.
+/// in their place, which one warning says. Checkpoints that `known` has loaded are not loaded again.
 pub(crate) fn reader(
     document: &Document,
     config: &Config,
     base: &Reader,
+    known: Option<&Reader>,
     diagnostics: &mut Diagnostics,
 ) -> (Reader, Vec<String>) {
     let mut roles = Vec::new();
@@ -64,7 +65,7 @@ pub(crate) fn reader(
         let help = "put the checkpoint there to use it; thresholds tuned on it may need `vllm-sr calibrate`";
         diagnostics.push(Diagnostic::warning(first.path.clone(), message).help(help));
     }
-    (base.with(&roles), absent.iter().map(|named| named.name.to_owned()).collect())
+    (base.with_known(&roles, known), absent.iter().map(|named| named.name.to_owned()).collect())
 }
 
 fn modules(config: &Config) -> [Module<'_>; 5] {

@@ -2,6 +2,7 @@
 //! that no client can make new series.
 
 mod encoder;
+mod reloads;
 mod series;
 
 use std::{
@@ -18,12 +19,16 @@ use prometheus_client::{
 use vsr_encoder::Counters;
 use vsr_protocol::{Losses, Protocol};
 use vsr_signals::{TokenCalibration, external::RemoteReadings};
-use vsr_types::{Atom, AtomId, Choice, ModelName, ReasoningMode, RouteTrace, SignalFamily, Stage, Usage};
+use vsr_types::{
+    Atom, AtomId, Choice, ModelName, ReasoningMode, RouteTrace, SignalFamily, Stage, Timestamp, Usage,
+};
 
 use self::encoder::EncoderSeries;
+use self::reloads::ReloadSeries;
 use self::series::{ChoiceKey, ChoiceSeries, DecisionSeries, ModelSeries, RuleSeries};
 use crate::Snapshot;
 
+pub use self::reloads::ReloadResult;
 pub(crate) use self::series::Series;
 
 /// Seconds; the default buckets of Prometheus clients.
@@ -101,6 +106,7 @@ pub struct Metrics {
     losses: Family<ByLoss, Counter>,
     calibration: OnceLock<CalibrationSeries>,
     encoder: EncoderSeries,
+    reloads: ReloadSeries,
 }
 
 /// What is counted of the token estimate.
@@ -173,6 +179,7 @@ impl Default for Metrics {
             losses: Family::default(),
             calibration: OnceLock::new(),
             encoder: EncoderSeries::new(seconds()),
+            reloads: ReloadSeries::default(),
         };
         metrics.register();
         metrics
@@ -182,6 +189,7 @@ impl Default for Metrics {
 impl Metrics {
     fn register(&mut self) {
         self.encoder.register(&mut self.registry);
+        self.reloads.register(&mut self.registry);
         macro_rules! register {
             ($($field:ident: $name:literal, $help:literal;)*) => {
                 $(self.registry.register($name, $help, self.$field.clone());)*
@@ -234,6 +242,16 @@ impl Metrics {
     pub(crate) fn describe(&self, snapshot: &Snapshot) {
         self.snapshot_info.clear();
         self.snapshot_info.get_or_create(&ByHash { hash: snapshot.hash().to_string() }).set(1);
+    }
+
+    /// The configuration was read and is in force since `at`; so many of its keys only take effect after a restart.
+    pub fn configured(&self, at: Timestamp, waiting_for_restart: usize) {
+        self.reloads.succeeded(at, waiting_for_restart);
+    }
+
+    /// A configuration was read again, with this result.
+    pub fn reloaded(&self, result: ReloadResult) {
+        self.reloads.count(result);
     }
 
     /// A request was refused before it could be routed; `reason` is one of a fixed set.

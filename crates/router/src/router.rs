@@ -61,6 +61,16 @@ impl Router {
         self.snapshot.load_full()
     }
 
+    /// From now on requests are routed by `snapshot`; those that began before keep theirs. What was learned and counted
+    /// stays.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        self.metrics.describe(&snapshot);
+        if snapshot.reads_texts() {
+            snapshot.remote().start();
+        }
+        self.snapshot.store(snapshot);
+    }
+
     /// Where learned state is kept.
     pub fn store(&self) -> &Arc<dyn KeyValue> {
         &self.store

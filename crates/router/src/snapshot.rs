@@ -42,18 +42,34 @@ pub struct Surroundings<'s> {
 
 /// Compiles `document`, adding every problem to it: this is the validator. `None` if there are errors.
 pub fn compile(document: &mut Document, surroundings: &Surroundings<'_>) -> Option<Arc<Snapshot>> {
+    compile_after(document, surroundings, None)
+}
+
+/// The same for a router that runs on `previous`: what that learned of models served elsewhere, and the models it has
+/// loaded, are taken over where they are the same.
+pub fn compile_after(
+    document: &mut Document,
+    surroundings: &Surroundings<'_>,
+    previous: Option<&Snapshot>,
+) -> Option<Arc<Snapshot>> {
     let Surroundings { variables, reader } = *surroundings;
     let config = Arc::new(document.config()?.clone());
     let mut diagnostics = Diagnostics::default();
     let mut atoms = AtomTable::default();
-    let (reader, substituted_for) = checkpoints::reader(document, &config, reader, &mut diagnostics);
+    let (reader, substituted_for) = {
+        let known = previous.map(Snapshot::reader);
+        checkpoints::reader(document, &config, reader, known, &mut diagnostics)
+    };
     let manifests = |kb: &KnowledgeBase| knowledge::manifest(kb, document.directory());
     let support = ModelSupport { remote: true, ..reader.support(&manifests) };
     let signals = SignalSet::compile_for(&config, &support, &mut atoms, &mut diagnostics);
     let policy = Policy::compile(&config, &mut atoms, &mut diagnostics);
     let selection = Selection::compile(&config, &mut diagnostics);
     let models = Models::compile(&config, variables, &mut diagnostics);
-    let remote = Arc::new(RemoteModels::compile(&config, variables, &mut diagnostics));
+    let mut remote = RemoteModels::compile(&config, variables, &mut diagnostics);
+    if let Some(previous) = previous {
+        remote.adopt(&previous.remote);
+    }
     let fast_responses = config.routing.decisions.iter().map(FastResponse::of).collect();
     let families = policy.used_families();
     let reads_texts = signals.reads_texts(families);
@@ -75,7 +91,7 @@ pub fn compile(document: &mut Document, surroundings: &Surroundings<'_>) -> Opti
         models,
         reader,
         substituted_for,
-        remote,
+        remote: Arc::new(remote),
         reads_texts,
         families,
         auto_names,

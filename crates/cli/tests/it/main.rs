@@ -3,6 +3,7 @@
 
 mod eval;
 mod migrate;
+mod reload;
 mod serve;
 mod validate;
 

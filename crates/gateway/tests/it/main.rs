@@ -13,6 +13,7 @@ mod headers;
 mod learned;
 mod panics;
 mod protocols;
+mod reload;
 mod routing;
 mod scene;
 mod streaming;

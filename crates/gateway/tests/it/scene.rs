@@ -13,9 +13,9 @@ use std::{
 
 use tokio::sync::oneshot;
 use vsr_config::Document;
-use vsr_gateway::{BindError, Gateway, GatewayOptions, Status};
+use vsr_gateway::{BindError, Gateway, GatewayOptions, Listeners, Status};
 use vsr_reader::Reader;
-use vsr_router::{Metrics, Router, RouterParts, Surroundings};
+use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings};
 use vsr_store::MemoryStore;
 use vsr_testkit::{Backend, RawClient, Response};
 use vsr_types::{Clock, Timestamp};
@@ -26,6 +26,7 @@ pub(crate) struct Scene {
     pub(crate) router: Arc<Router>,
     pub(crate) status: Arc<Status>,
     pub(crate) clock: TripwireClock,
+    listeners: Listeners,
     stop: Option<oneshot::Sender<()>>,
     ended: mpsc::Receiver<()>,
     thread: Option<JoinHandle<()>>,
@@ -135,14 +136,18 @@ fn indented(lines: &str, by: usize) -> String {
     lines.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect()
 }
 
-/// A router for the configuration `yaml`.
-pub(crate) fn router(yaml: &str, clock: &TripwireClock, reader: &Reader) -> Arc<Router> {
+fn snapshot(yaml: &str, reader: &Reader) -> Arc<Snapshot> {
     let mut document = Document::parse("test.yaml", yaml, &|_| None);
     let compiled = vsr_router::compile(&mut document, &Surroundings { variables: &|_| None, reader });
-    let snapshot = compiled.unwrap_or_else(|| {
+    compiled.unwrap_or_else(|| {
         let problems: Vec<String> = document.problems().iter().map(ToString::to_string).collect();
         panic!("the test's configuration has problems:\n{}\n{yaml}", problems.join("\n"))
-    });
+    })
+}
+
+/// A router for the configuration `yaml`.
+pub(crate) fn router(yaml: &str, clock: &TripwireClock, reader: &Reader) -> Arc<Router> {
+    let snapshot = snapshot(yaml, reader);
     let store = Arc::new(MemoryStore::new(64));
     let parts = RouterParts { clock: Arc::new(clock.clone()), store, metrics: Metrics::default() };
     Router::new(snapshot, parts)
@@ -179,7 +184,7 @@ impl Scene {
         let options =
             GatewayOptions { status: Arc::clone(&status), drain_limit, ..GatewayOptions::default() };
         let gateway = Gateway::bind(&router, options).unwrap();
-        let addresses = gateway.local_addrs();
+        let (addresses, listeners) = (gateway.local_addrs(), gateway.listeners());
         let (stop, stopped) = oneshot::channel();
         let (serving, served) = mpsc::channel();
         let (over, ended) = mpsc::channel();
@@ -193,7 +198,14 @@ impl Scene {
             drop(over);
         });
         served.recv().unwrap();
-        Self { addresses, router, status, clock, stop: Some(stop), ended, thread: Some(thread) }
+        Self { addresses, router, status, clock, listeners, stop: Some(stop), ended, thread: Some(thread) }
+    }
+
+    /// Puts another configuration in force.
+    pub(crate) fn reload(&self, yaml: &str) {
+        let snapshot = snapshot(yaml, &Reader::without_models());
+        self.listeners.prepare(&snapshot.listeners(), snapshot.config()).unwrap().apply();
+        self.router.replace(snapshot);
     }
 
     pub(crate) fn port(&self) -> u16 {

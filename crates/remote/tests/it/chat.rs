@@ -203,6 +203,27 @@ fn a_failing_guardrail_is_left_alone_for_a_while() {
 }
 
 #[test]
+fn a_new_configuration_knows_what_the_old_one_learned_of_the_same_model() {
+    let backend = Backend::start(Behaviour::default().text("safe"));
+    let breaker = BreakerSettings { failures: 1, pause: LONG * 100, longest_pause: LONG * 100 };
+    let limits = || RemoteLimits { breaker, ..no_pauses() };
+    let before = Scene::with(RULES, &guardrail(&backend), limits());
+    assert_eq!(before.on("a").state(Jailbreak, "attack"), "not matched");
+    backend.behave(Fault::server_error());
+    assert_eq!(before.on("b").state(Jailbreak, "attack"), "Failed");
+
+    let mut same = Scene::with(RULES, &guardrail(&backend), limits());
+    same.models.adopt(&before.models);
+    assert_eq!(same.on("a").state(Jailbreak, "attack"), "not matched", "the answer is remembered");
+    assert_eq!(same.on("c").state(Jailbreak, "attack"), "CircuitOpen", "the model is still left alone");
+
+    let catalog = guardrail_with(backend.port(), ", llm_timeout_seconds: 7");
+    let mut other = Scene::with(RULES, &catalog, limits());
+    other.models.adopt(&before.models);
+    assert_eq!(other.on("a").state(Jailbreak, "attack"), "Failed", "another model is asked");
+}
+
+#[test]
 fn no_text_can_switch_a_guardrail_off_for_others() {
     let too_long = Fault::Status { code: 400, headers: Vec::new(), body: "{}".to_owned() };
     let backend = Backend::start(

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use vsr_config::Document;
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
-use vsr_router::{Surroundings, compile};
+use vsr_router::{Snapshot, Surroundings, compile, compile_after};
 use vsr_signals::{Cover, Head, ReadingPlan, Wants};
 use vsr_types::UnavailableReason;
 
@@ -77,6 +77,32 @@ fn a_checkpoint_of_a_tagger_and_one_of_an_embedder_are_used() {
     assert_eq!(embedding.vector.len(), 32);
     let embedded = runtime.block_on(embedded().embedding("the cat is in paris", AMPLE)).unwrap();
     assert_eq!(embedded.vector.len(), 384);
+}
+
+#[test]
+fn a_checkpoint_is_loaded_again_only_if_its_files_changed() {
+    let folder = folder("modernbert-sequence", "mine");
+    let text = "version: v0.3\nproviders: {defaults: {default_model: m}, models: [{name: m, backend_refs: [{endpoint: \"127.0.0.1:1\"}]}]}\n\
+                routing: {modelCards: [{name: m}]}\nglobal:\n  model_catalog: {system: {domain_classifier: mine}}\n";
+    let base = embedded();
+    let build = |previous: Option<&Snapshot>| {
+        let mut document = Document::parse("test", text, &|_| None).in_directory(folder.path());
+        compile_after(&mut document, &Surroundings { variables: &|_| None, reader: &base }, previous).unwrap()
+    };
+    let is_loaded = |snapshot: &Snapshot| {
+        let facts = snapshot.reader().facts();
+        facts.iter().find(|model| model.role == "classifier").unwrap().loaded
+    };
+    let first = build(None);
+    assert!(!is_loaded(&first));
+    classes(first.reader(), Head::Domain).unwrap();
+    assert!(is_loaded(&first) && is_loaded(&build(Some(&first))));
+    assert!(!is_loaded(&build(None)), "another router loads it itself");
+    let weights = folder.path().join("mine/model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    bytes.push(b' ');
+    fs::write(&weights, bytes).unwrap();
+    assert!(!is_loaded(&build(Some(&first))));
 }
 
 #[test]

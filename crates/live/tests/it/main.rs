@@ -1,0 +1,6 @@
+//! A configuration followed by a running router.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod follow;
+mod reload;
+mod scene;
