@@ -11,6 +11,7 @@ pub(crate) fn write(trace: &RouteTrace) {
     let usage = outcome.usage.unwrap_or_default();
     let name = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let choice = trace.choice.as_ref();
+    let substituted_for = (!trace.substituted_for.is_empty()).then(|| trace.substituted_for.join(","));
     tracing::info!(
         target: "access",
         request_id = %trace.request_id,
@@ -20,6 +21,7 @@ pub(crate) fn write(trace: &RouteTrace) {
         decision = %name(trace.verdict.winner.as_ref().map(|winner| winner.name.as_str())),
         method = choice.map_or("-", |choice| choice.method),
         backend = %name(trace.backend.as_deref()),
+        substituted_for,
         streamed = outcome.streamed,
         context_tokens = trace.context_tokens,
         prompt_tokens = usage.prompt_tokens,

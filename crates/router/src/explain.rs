@@ -181,7 +181,7 @@ impl Explanation {
                 .map(|stage| (stage.as_str(), trace.stages.get(stage).as_secs_f64() * 1e3))
                 .collect(),
             snapshot: trace.snapshot.to_string(),
-            substituted_for: snapshot.substituted_for().to_vec(),
+            substituted_for: trace.substituted_for.to_vec(),
         }
     }
 }

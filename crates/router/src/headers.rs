@@ -25,6 +25,7 @@ header_names! {
     SELECTED_MODEL = "x-vsr-selected-model";
     SELECTED_ALGORITHM = "x-vsr-selected-algorithm";
     CONTEXT_TOKEN_COUNT = "x-vsr-context-token-count";
+    SUBSTITUTED_FOR = "x-vsr-substituted-for";
     SERVER_TIMING = "server-timing";
 }
 
@@ -97,6 +98,9 @@ pub fn response_headers(
     page.put_matched(trace);
     if level == RoutingHeaders::Full {
         page.put(CONTEXT_TOKEN_COUNT, &trace.context_tokens.to_string());
+        let start = page.text.len();
+        trace.substituted_for.iter().for_each(|name| page.push_name(name, start));
+        page.close(SUBSTITUTED_FOR, start);
     }
     page.put_timing(trace);
     page.hand_over(add);
@@ -122,13 +126,7 @@ impl Page {
                 self.close(MATCHED[before.index()].clone(), start);
                 start = self.text.len();
             }
-            let written = self.text.len() - start;
-            if written + atom.name.len() < MAX_LIST_BYTES {
-                if written > 0 {
-                    self.text.push(b',');
-                }
-                self.push(&atom.name);
-            }
+            self.push_name(&atom.name, start);
         }
         if let Some(family) = family {
             self.close(MATCHED[family.index()].clone(), start);
@@ -149,6 +147,17 @@ impl Page {
             }
         }
         self.close(SERVER_TIMING, start);
+    }
+
+    /// Appends a name to the list that begins at `start`, if there is room.
+    fn push_name(&mut self, name: &str, start: usize) {
+        let written = self.text.len() - start;
+        if written + name.len() < MAX_LIST_BYTES {
+            if written > 0 {
+                self.text.push(b',');
+            }
+            self.push(name);
+        }
     }
 
     /// Appends milliseconds with three digits behind the point.

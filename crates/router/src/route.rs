@@ -205,6 +205,7 @@ impl Router {
             requested_model: if routed { requested_model.trim() } else { requested_model }.into(),
             routed,
             atoms: Arc::clone(snapshot.atoms()),
+            substituted_for: Arc::default(),
             evidence,
             verdict: Verdict::default(),
             choice: None,
@@ -225,7 +226,10 @@ impl Router {
         trace: &mut RouteTrace,
         families: FamilySet,
     ) -> Result<Arrival<'s>, Stop> {
-        trace.stages.add(Stage::Reading, read.map_or(Duration::ZERO, |read| read.took));
+        if let Some(read) = read {
+            trace.stages.add(Stage::Reading, read.took);
+            trace.substituted_for = Arc::clone(snapshot.substituted_for());
+        }
         let pinned = if trace.routed { None } else { Some(pinned_model(snapshot, &trace.requested_model)?) };
         let started = Instant::now();
         trace.context_bytes = calibration_bytes(view);

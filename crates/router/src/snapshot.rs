@@ -22,7 +22,7 @@ pub struct Snapshot {
     selection: Selection,
     models: Models,
     reader: Reader,
-    substituted_for: Vec<String>,
+    substituted_for: Arc<[String]>,
     remote: Arc<RemoteModels>,
     reads_texts: bool,
     families: FamilySet,
@@ -133,7 +133,7 @@ impl Snapshot {
         &self.remote
     }
     /// The models that the configuration names and this machine lacks: the embedded ones serve in their place.
-    pub fn substituted_for(&self) -> &[String] {
+    pub fn substituted_for(&self) -> &Arc<[String]> {
         &self.substituted_for
     }
 

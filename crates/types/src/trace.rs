@@ -70,6 +70,9 @@ pub struct RouteTrace {
     pub routed: bool,
     /// The names of the atoms in `evidence` and `verdict`.
     pub atoms: Arc<AtomTable>,
+    /// Models that the configuration names and this machine lacks, if the request's texts were read: the embedded ones
+    /// read them in their place.
+    pub substituted_for: Arc<[String]>,
     /// What the signals found.
     pub evidence: Evidence,
     /// What policy made of it.

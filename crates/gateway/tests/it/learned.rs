@@ -68,3 +68,21 @@ fn a_large_request_is_read_too_and_its_neighbours_are_served_meanwhile() {
         assert_eq!(answer.join().unwrap(), 200);
     });
 }
+
+#[test]
+fn an_answer_tells_which_models_the_embedded_ones_stood_for() {
+    let backend = Backend::start(Behaviour::default());
+    let setting = Setting {
+        routing: ROUTING.to_owned(),
+        listener: "routing_headers: full".to_owned(),
+        global: "model_catalog: {system: {domain_classifier: models/far, prompt_guard: models/away}}"
+            .to_owned(),
+        reader: reader(),
+        ..Setting::default()
+    };
+    let answer = Scene::set(&backend, &setting).chat(&body("What is 2 + 2?"));
+    assert_eq!(answer.header("x-vsr-substituted-for"), Some("models/far,models/away"));
+    let names_only = Setting { listener: "routing_headers: names".to_owned(), ..setting };
+    let answer = Scene::set(&backend, &names_only).chat(&body("What is 2 + 2?"));
+    assert_eq!(answer.header("x-vsr-substituted-for"), None);
+}
