@@ -82,9 +82,11 @@ def hidden_states(model, length, types=False):
 
 
 @torch.no_grad()
-def probabilities(model, *texts):
+def probabilities(model, *texts, limit=None):
     plain = tokenizer()
     plain.no_truncation()
+    if limit:
+        plain.enable_truncation(limit)
     plain.no_padding()
     encoding = plain.encode(*texts)
     inputs = {"input_ids": torch.tensor([encoding.ids])}
@@ -129,6 +131,13 @@ def main(out):
     config = ModernBertConfig(**{**modern, "num_hidden_layers": 2}, classifier_pooling="mean", id2label=labels)
     model = randomise(ModernBertForSequenceClassification(config), 6, scale=0.2)
     save(out / "modernbert-sequence", model, probabilities(model, "the cat is not in paris, is it"), torch.bfloat16)
+
+    labels = {0: "CONTRADICTION", 1: "ENTAILMENT", 2: "NEUTRAL"}
+    short = {**modern, "num_hidden_layers": 2, "max_position_embeddings": 40}
+    config = ModernBertConfig(**short, classifier_pooling="cls", id2label=labels)
+    model = randomise(ModernBertForSequenceClassification(config), 7, scale=0.2)
+    long = "the cat is not in paris, the dog is, and it is not the dog that is in the way"
+    save(out / "modernbert-pair", model, probabilities(model, long, "the cat is", limit=40), torch.bfloat16)
 
 
 if __name__ == "__main__":

@@ -146,16 +146,42 @@ pub(crate) async fn matches(
     })))
 }
 
-/// `POST /api/v1/nli`. No embedded model judges pairs of texts.
-pub(crate) async fn inference(Body(request): Body<InferenceRequest>) -> Result<(), ApiFailure> {
+/// `POST /api/v1/nli`. No embedded model judges pairs of texts: it takes a checkpoint of the user's own.
+pub(crate) async fn inference(
+    State(shared): State<Shared>,
+    Body(request): Body<InferenceRequest>,
+) -> Result<impl IntoResponse, ApiFailure> {
+    let started = Instant::now();
     if request.premise.trim().is_empty() || request.hypothesis.trim().is_empty() {
         return Err(ApiFailure::invalid("`premise` and `hypothesis` must not be empty"));
     }
-    Err(ApiFailure {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        code: "NLI_MODEL_NOT_READY",
-        message: "this router has no model that judges pairs of texts".to_owned(),
-    })
+    let snapshot = shared.router.snapshot();
+    let judged = snapshot.reader().inference(&request.premise, &request.hypothesis, LIMIT).await;
+    let judged = judged.map_err(|error| {
+        let (status, code) = match error {
+            ReaderError::Absent(_) | ReaderError::Overloaded => {
+                (StatusCode::SERVICE_UNAVAILABLE, "NLI_MODEL_NOT_READY")
+            }
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "NLI_CLASSIFICATION_FAILED"),
+        };
+        let help = match error {
+            ReaderError::Absent(_) => {
+                "; name a checkpoint whose classes are entailment, neutral and contradiction under \
+                 `global.model_catalog.modules.hallucination_mitigation.explainer.model_id`"
+            }
+            _ => "",
+        };
+        ApiFailure { status, code, message: format!("{error}{help}") }
+    })?;
+    let [entailment, neutral, contradiction] = judged.probabilities;
+    Ok(Json(json!({
+        "label": judged.relation.as_str(),
+        "confidence": judged.confidence,
+        "entailment_prob": entailment,
+        "neutral_prob": neutral,
+        "contradiction_prob": contradiction,
+        "processing_time_ms": milliseconds(started),
+    })))
 }
 
 impl ModelWish {

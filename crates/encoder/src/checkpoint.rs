@@ -2,9 +2,10 @@
 
 mod classifiers;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -52,8 +53,15 @@ struct Additions {
     metadata: Value,
 }
 
-/// Packs a checkpoint directory: `config.json`, `model.safetensors`, `tokenizer.json`, and heads from `heads.json` with
-/// `heads.safetensors` or, if there is none, from the checkpoint's own classifier.
+/// `model.safetensors.index.json`: which file holds which tensor.
+#[derive(Deserialize)]
+struct ShardIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Packs a checkpoint directory: `config.json`, `model.safetensors` or the files that `model.safetensors.index.json`
+/// names, `tokenizer.json`, and heads from `heads.json` with `heads.safetensors` or, if there is none, from the
+/// checkpoint's own classifier.
 ///
 /// # Errors
 /// If a file is missing or malformed, or the model is not one that the native engine runs.
@@ -61,7 +69,7 @@ pub fn pack(directory: &Path, options: PackOptions) -> Result<Vec<u8>, Error> {
     let config: Value = read_json(&directory.join("config.json"))?;
     let architecture = Architecture::from_config(&config)?;
     let tokenizer = tokenizer(directory)?;
-    let weights = Blob::map(&directory.join("model.safetensors"))?;
+    let weights = shards(directory)?;
     let tensors = Tensors::open(&weights, "model.safetensors", &architecture)?;
 
     let mut writer = Writer::default();
@@ -98,7 +106,7 @@ pub fn pack(directory: &Path, options: PackOptions) -> Result<Vec<u8>, Error> {
         sequence_layers.chain(description.token.iter().flat_map(|head| &head.layers)).collect();
     if own_heads && !layers.is_empty() {
         let bytes = Blob::map(&directory.join("heads.safetensors"))?;
-        let heads = Tensors::plain(&bytes, "heads.safetensors")?;
+        let heads = Tensors::plain(std::slice::from_ref(&bytes), "heads.safetensors")?;
         head_tensors(&mut writer, &heads, &layers)?;
     } else {
         head_tensors(&mut writer, &tensors, &layers)?;
@@ -114,6 +122,27 @@ fn head_tensors(writer: &mut Writer, tensors: &Tensors<'_>, layers: &[&HeadLayer
         }
     }
     Ok(())
+}
+
+/// The files that hold the weights.
+fn shards(directory: &Path) -> Result<Vec<Blob>, Error> {
+    let whole = directory.join("model.safetensors");
+    let index = directory.join("model.safetensors.index.json");
+    if whole.exists() || !index.exists() {
+        return Ok(vec![Blob::map(&whole)?]);
+    }
+    let wrong = |why: String| Error::format(index.display().to_string(), why);
+    let ShardIndex { weight_map } =
+        serde_json::from_slice(&read(&index)?).map_err(|error| wrong(error.to_string()))?;
+    let files: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
+    if files.is_empty() {
+        return Err(wrong("it names no file".to_owned()));
+    }
+    let map = |file: &str| match Path::new(file).file_name() {
+        Some(name) if name == file && file.ends_with(".safetensors") => Blob::map(&directory.join(file)),
+        _ => Err(wrong(format!("{file:?} is no safetensors file of the same directory"))),
+    };
+    files.into_iter().map(map).collect()
 }
 
 /// The tokenizer's JSON without truncation and padding, which are the model's business.
@@ -135,28 +164,37 @@ fn read_json(path: &Path) -> Result<Value, Error> {
 /// A tensor's shape and values.
 type Shaped = (Vec<usize>, Vec<f32>);
 
-/// The tensors of a safetensors file, as f32.
+/// The tensors of one or several safetensors files, as f32.
 struct Tensors<'a> {
     file: &'static str,
-    tensors: SafeTensors<'a>,
+    shards: Vec<SafeTensors<'a>>,
     prefix: &'static str,
 }
 
 impl<'a> Tensors<'a> {
-    fn plain(bytes: &'a [u8], file: &'static str) -> Result<Self, Error> {
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| Error::format(file, e))?;
-        Ok(Self { file, tensors, prefix: "" })
+    fn plain(files: &'a [Blob], file: &'static str) -> Result<Self, Error> {
+        let shards = files.iter().map(|bytes| SafeTensors::deserialize(bytes));
+        let shards = shards.collect::<Result<_, _>>().map_err(|e| Error::format(file, e))?;
+        Ok(Self { file, shards, prefix: "" })
+    }
+
+    fn view(&self, name: &str) -> Option<TensorView<'_>> {
+        self.shards.iter().find_map(|shard| shard.tensor(name).ok())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.view(name).is_some()
     }
 
     /// Finds out what stands before the encoder's names.
-    fn open(bytes: &'a [u8], file: &'static str, architecture: &Architecture) -> Result<Self, Error> {
-        let mut found = Self::plain(bytes, file)?;
+    fn open(files: &'a [Blob], file: &'static str, architecture: &Architecture) -> Result<Self, Error> {
+        let mut found = Self::plain(files, file)?;
         let words = match architecture.family {
             Family::Bert => "embeddings.word_embeddings.weight",
             Family::ModernBert => "embeddings.tok_embeddings.weight",
         };
         let prefixes = ["", "bert.", "roberta.", "model.", "0.auto_model."];
-        let prefix = prefixes.into_iter().find(|p| found.tensors.tensor(&format!("{p}{words}")).is_ok());
+        let prefix = prefixes.into_iter().find(|p| found.has(&format!("{p}{words}")));
         found.prefix = prefix.ok_or_else(|| Error::format(file, format!("it has no tensor {words}")))?;
         Ok(found)
     }
@@ -167,7 +205,7 @@ impl<'a> Tensors<'a> {
 
     /// A tensor by its whole name, with its shape.
     fn exact(&self, name: &str) -> Result<Option<Shaped>, Error> {
-        let Ok(view) = self.tensors.tensor(name) else { return Ok(None) };
+        let Some(view) = self.view(name) else { return Ok(None) };
         let data = view.data();
         let wide = |bits: u16| f32::from_bits(u32::from(bits) << 16);
         let values = match view.dtype() {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,7 +12,7 @@ use std::{
 use serde::Deserialize;
 use vsr_signals::Head;
 
-use crate::ReaderError;
+use crate::{ReaderError, Relation};
 
 /// What a model is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum ModelRole {
     Tagger,
     /// To embed.
     Embedding,
+    /// To tell whether one text follows from another.
+    Inference,
 }
 
 /// What serves a role.
@@ -35,18 +38,17 @@ pub enum Serving {
     Checkpoint(Checkpoint),
 }
 
-/// A checkpoint directory: `config.json`, `model.safetensors`, `tokenizer.json`.
-/// Two are equal if they are the same files, untouched, with the same classes.
+/// A checkpoint directory: `config.json`, `tokenizer.json`, and `model.safetensors` or the files that
+/// `model.safetensors.index.json` names. Two are equal if they are the same files, untouched, with the same classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     pub(crate) path: PathBuf,
     pub(crate) labels: Vec<Arc<str>>,
-    /// Size and last change of every file.
-    stamps: Vec<(u64, Option<SystemTime>)>,
+    /// Name, size and last change of every file.
+    stamps: Vec<Stamp>,
 }
 
-/// The files of a checkpoint.
-const FILES: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
+type Stamp = (OsString, u64, Option<SystemTime>);
 
 /// A file that names classes: by index, or indices by name.
 #[derive(Debug, Default, Deserialize)]
@@ -77,33 +79,68 @@ impl Checkpoint {
         path.join("config.json").is_file()
     }
 
-    /// Reads what it calls its classes: those of `mapping` where that file is there, else its own. Weights are read
-    /// when they are needed.
+    /// Reads what it calls its classes: those of `mapping` where that file is there, or one of its name in the
+    /// checkpoint, or the checkpoint's `label_mapping.json`; else those of its `config.json`. Weights are read when they
+    /// are needed.
     ///
     /// # Errors
     /// If a file is missing or malformed.
     pub fn open(path: &Path, mapping: Option<&Path>) -> Result<Self, ReaderError> {
-        for file in FILES {
-            if !path.join(file).is_file() {
+        for file in ["model.safetensors", "tokenizer.json"] {
+            let is_sharded = file == "model.safetensors" && path.join(SHARD_INDEX).is_file();
+            if !path.join(file).is_file() && !is_sharded {
                 let why = "there is none; only safetensors checkpoints are read".to_owned();
                 return Err(ReaderError::Checkpoint { path: path.join(file), why });
             }
         }
         let config: Config = read(&path.join("config.json"))?;
         let mut names = indexed(&config.id2label);
-        if let Some(mapping) = mapping.filter(|mapping| mapping.is_file()) {
-            let Mapping { by_index, by_name } = read(mapping)?;
+        let beside = mapping.and_then(Path::file_name).map(|name| path.join(name));
+        let known = [mapping.map(Path::to_owned), beside, Some(path.join(LABELS))];
+        if let Some(mapping) = known.into_iter().flatten().find(|mapping| mapping.is_file()) {
+            let Mapping { by_index, by_name } = read(&mapping)?;
             names.extend(indexed(&by_index));
             names.extend(by_name.into_iter().map(|(name, index)| (index, name)));
         }
         let count = names.keys().last().map_or(0, |last| last + 1);
         let label = |index| names.get(&index).map_or_else(|| format!("LABEL_{index}"), String::clone).into();
-        let stamp = |file| fs::metadata(path.join(file)).map(|file| (file.len(), file.modified().ok()));
-        let stamps = FILES.into_iter().map(|file| stamp(file).unwrap_or_default()).collect();
-        Ok(Self { path: path.to_owned(), labels: (0..count.min(MOST_LABELS)).map(label).collect(), stamps })
+        let labels = (0..count.min(MOST_LABELS)).map(label).collect();
+        Ok(Self { path: path.to_owned(), labels, stamps: stamps(path) })
+    }
+
+    /// Whether its classes suit `role`.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn check(&self, role: ModelRole) -> Result<(), ReaderError> {
+        if role != ModelRole::Inference || Relation::places(&self.labels).is_some() {
+            return Ok(());
+        }
+        let path = self.path.join("config.json");
+        let why = format!(
+            "its classes [{}] are not entailment, neutral and contradiction; name them in its id2label or in a {LABELS}",
+            self.labels.join(", "),
+        );
+        Err(ReaderError::Checkpoint { path, why })
     }
 }
 
+/// What tells whether a directory's files are the same as before. Links are followed, as they are when files are read.
+fn stamps(directory: &Path) -> Vec<Stamp> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let stamp = |entry: fs::DirEntry| {
+        let file = fs::metadata(entry.path()).ok()?;
+        Some((entry.file_name(), file.len(), file.modified().ok()))
+    };
+    let mut stamps: Vec<Stamp> = entries.filter_map(stamp).collect();
+    stamps.sort();
+    stamps
+}
+
+/// What names the files of weights that are several.
+const SHARD_INDEX: &str = "model.safetensors.index.json";
+/// What names the classes of a checkpoint for which the contract has no key.
+const LABELS: &str = "label_mapping.json";
 /// The most classes of a checkpoint.
 const MOST_LABELS: usize = 4096;
 

@@ -18,6 +18,7 @@
 mod checkpoint;
 mod cut;
 mod error;
+mod inference;
 mod models;
 mod prototypes;
 mod reader;
@@ -27,5 +28,6 @@ mod weights;
 
 pub use checkpoint::{Checkpoint, ModelRole, Serving};
 pub use error::ReaderError;
+pub use inference::{Inference, Relation};
 pub use prototypes::Embedding;
 pub use reader::{ModelFacts, Reader, ReaderModels, ReaderOptions};

@@ -11,6 +11,7 @@ use crate::{
     ModelRole, Serving,
     cut::Piece,
     error::reason,
+    inference::Judge,
     tagger::Tagger,
     trunk::{HeadFacts, OwnHead, Trunk},
     weights::Weights,
@@ -29,6 +30,8 @@ pub(crate) struct Models {
     pub(crate) embedder: Option<Arc<Weights>>,
     /// Whether nothing embeds.
     pub(crate) no_embedder: bool,
+    /// Judges pairs of texts.
+    pub(crate) judge: Option<Arc<Judge>>,
 }
 
 /// An encoding, or why there is none.
@@ -52,6 +55,10 @@ impl Models {
             (ModelRole::Head(head), Serving::Nothing) => self.off.insert(head),
             (ModelRole::Tagger, Serving::Nothing) => self.tagger = None,
             (ModelRole::Embedding, Serving::Nothing) => self.no_embedder = true,
+            (ModelRole::Inference, Serving::Nothing) => self.judge = None,
+            (ModelRole::Inference, Serving::Checkpoint(checkpoint)) => {
+                self.judge = Judge::new(checkpoint).map(Arc::new);
+            }
             (ModelRole::Head(head), Serving::Checkpoint(checkpoint)) => {
                 self.own_heads.retain(|(own, _)| *own != head);
                 let heads = known.into_iter().flat_map(|known| &known.own_heads);
@@ -79,7 +86,8 @@ impl Models {
         let trunk = self.trunk.as_ref().map(|trunk| &trunk.weights);
         let tagger = self.tagger.as_ref().map(|tagger| &tagger.weights);
         let own = self.own_heads.iter().map(|(_, own)| &own.weights);
-        trunk.into_iter().chain(tagger).chain(own).chain(self.embedder.as_deref())
+        let judge = self.judge.as_ref().map(|judge| &judge.weights);
+        trunk.into_iter().chain(tagger).chain(own).chain(self.embedder.as_deref()).chain(judge)
     }
 
     /// The heads that can be asked for.

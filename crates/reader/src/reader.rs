@@ -70,7 +70,7 @@ pub struct Reader {
 /// What one model is, for people.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelFacts {
-    /// `trunk`, `tagger`, `classifier` or `embedding`.
+    /// `trunk`, `tagger`, `classifier`, `embedding` or `inference`.
     pub role: &'static str,
     /// What whoever packed it calls it.
     pub name: String,
@@ -186,7 +186,10 @@ impl Reader {
             facts("classifier", &own.weights, vec![(head.as_str().to_owned(), strings(&own.facts.labels))])
         });
         let embedder = models.embedder.as_ref().map(|own| facts("embedding", own, Vec::new()));
-        trunk.into_iter().chain(tagger).chain(own).chain(embedder).collect()
+        let judge = models.judge.as_ref().map(|judge| {
+            facts("inference", &judge.weights, vec![("inference".to_owned(), strings(&judge.labels))])
+        });
+        trunk.into_iter().chain(tagger).chain(own).chain(embedder).chain(judge).collect()
     }
 
     /// What the threads have done so far.

@@ -1,6 +1,8 @@
 //! Which models serve the roles of the catalogue: checkpoints that the configuration names and this machine has, and the
 //! embedded models for all else.
 
+use std::sync::Arc;
+
 use vsr_config::{Config, Document, EmbeddingModel, Expanded, ModelRole as Reference};
 use vsr_reader::{Checkpoint, ModelRole, Reader, Serving};
 use vsr_signals::Head;
@@ -34,7 +36,7 @@ pub(crate) fn reader(
     base: &Reader,
     known: Option<&Reader>,
     diagnostics: &mut Diagnostics,
-) -> (Reader, Vec<String>) {
+) -> (Reader, Arc<[String]>) {
     let mut roles = Vec::new();
     let mut absent: Vec<Named<'_>> = Vec::new();
     for module in modules(config).into_iter().filter(|module| !module.is_on) {
@@ -48,7 +50,8 @@ pub(crate) fn reader(
             roles.push((named.role, Serving::Nothing));
         } else if Checkpoint::is_at(&directory) {
             let mapping = named.mapping.map(|file| document.directory().join(&**file));
-            match Checkpoint::open(&directory, mapping.as_deref()) {
+            let checkpoint = Checkpoint::open(&directory, mapping.as_deref());
+            match checkpoint.and_then(|own| own.check(named.role).map(|()| own)) {
                 Ok(checkpoint) => roles.push((named.role, Serving::Checkpoint(checkpoint))),
                 Err(error) => diagnostics.error(named.path, error.to_string()),
             }
@@ -59,20 +62,32 @@ pub(crate) fn reader(
     if !base.has_models() {
         absent.clear();
     }
-    if let Some(first) = absent.first() {
-        let names: Vec<String> = absent.iter().map(|named| format!("`{}`", named.name)).collect();
-        let message = format!("not on this machine: {}; the embedded models serve instead", names.join(", "));
-        let help = "put the checkpoint there to use it; thresholds tuned on it may need `vllm-sr calibrate`";
-        diagnostics.push(Diagnostic::warning(first.path.clone(), message).help(help));
-    }
-    (base.with_known(&roles, known), absent.iter().map(|named| named.name.to_owned()).collect())
+    warn(&absent, diagnostics);
+    let substituted = absent.iter().filter(|named| named.is_substituted());
+    (base.with_known(&roles, known), substituted.map(|named| named.name.to_owned()).collect())
 }
 
-fn modules(config: &Config) -> [Module<'_>; 5] {
+/// One warning for all that is not there.
+fn warn(absent: &[Named<'_>], diagnostics: &mut Diagnostics) {
+    let Some(first) = absent.first() else { return };
+    let names: Vec<String> = absent.iter().map(|named| format!("`{}`", named.name)).collect();
+    let mut message = format!("not on this machine: {}", names.join(", "));
+    if absent.iter().any(Named::is_substituted) {
+        message.push_str("; the embedded models serve instead");
+    }
+    if let Some(judge) = absent.iter().find(|named| !named.is_substituted()) {
+        message.push_str(&format!("; nothing stands in for `{}`, so /api/v1/nli answers 503", judge.name));
+    }
+    let help = "put the checkpoint there to use it; thresholds tuned on it may need `vllm-sr calibrate`";
+    diagnostics.push(Diagnostic::warning(first.path.clone(), message).help(help));
+}
+
+fn modules(config: &Config) -> [Module<'_>; 6] {
     let modules = &config.global.model_catalog.modules;
     let (domain, pii) = (&modules.classifier.domain, &modules.classifier.pii);
     let (guard, feedback) = (&modules.prompt_guard, &modules.feedback_detector);
     let fact_check = &modules.hallucination_mitigation.fact_check;
+    let explainer = &modules.hallucination_mitigation.explainer;
     [
         Module {
             key: "classifier.domain",
@@ -114,6 +129,14 @@ fn modules(config: &Config) -> [Module<'_>; 5] {
             reference: pii.model_ref,
             mapping: Some(&pii.pii_mapping_path),
         },
+        Module {
+            key: "hallucination_mitigation.explainer",
+            role: ModelRole::Inference,
+            is_on: true,
+            model_id: explainer.model_id.as_ref(),
+            reference: explainer.model_ref,
+            mapping: None,
+        },
     ]
 }
 
@@ -149,6 +172,15 @@ fn embedding(config: &Config) -> Named<'_> {
     };
     let path = Path::keys("global.model_catalog.embeddings.semantic").key(key);
     Named { role: ModelRole::Embedding, path, name, mapping: None }
+}
+
+// === impl Named
+
+impl Named<'_> {
+    /// Whether an embedded model does what this one is for.
+    fn is_substituted(&self) -> bool {
+        self.role != ModelRole::Inference
+    }
 }
 
 // === impl Module

@@ -40,14 +40,13 @@ const BLOCKS: &[(&str, &str)] = &[
         "embeddings of earlier layers",
     ),
     ("global.model_catalog.system.hallucination_detector", "hallucination mitigation"),
-    ("global.model_catalog.system.hallucination_explainer", "hallucination mitigation"),
     ("global.model_catalog.modules.hallucination_mitigation.enabled", "hallucination mitigation"),
     (
         "global.model_catalog.modules.hallucination_mitigation.on_hallucination_detected",
         "hallucination mitigation",
     ),
     ("global.model_catalog.modules.hallucination_mitigation.detector", "hallucination mitigation"),
-    ("global.model_catalog.modules.hallucination_mitigation.explainer", "hallucination mitigation"),
+    ("global.model_catalog.modules.hallucination_mitigation.explainer.threshold", "hallucination mitigation"),
     ("global.model_catalog.modules.modality_detector.prompt_prefixes", "prefixes cut from picture requests"),
 ];
 
@@ -74,11 +73,12 @@ fn is_kubernetes(config: &Config) -> bool {
 
 /// Keys about the router's own models that change nothing.
 fn own_models(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {
-    const MODULES: [&str; 5] = [
+    const MODULES: [&str; 6] = [
         "classifier.domain",
         "classifier.pii",
         "prompt_guard",
         "hallucination_mitigation.fact_check",
+        "hallucination_mitigation.explainer",
         "feedback_detector",
     ];
     let catalog = Path::keys("global.model_catalog");

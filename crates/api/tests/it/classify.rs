@@ -8,10 +8,14 @@ use vsr_testkit::RawClient;
 
 use crate::scene::Scene;
 
-fn scene() -> Scene {
+fn reader() -> Reader {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     let models = ReaderModels::in_folder(&models).unwrap();
-    Scene::reading("", &|_| None, &Reader::open(models, ReaderOptions::default()).unwrap())
+    Reader::open(models, ReaderOptions::default()).unwrap()
+}
+
+fn scene() -> Scene {
+    Scene::reading("", &|_| None, &reader())
 }
 
 fn post(scene: &Scene, path: &str, body: &Value) -> (u16, Value) {
@@ -142,8 +146,42 @@ fn texts_are_embedded_and_compared() {
     assert!((similarity - 1.0).abs() < 1e-4, "{similarity}");
     let wide = json!({ "texts": ["a"], "dimension": 768 });
     assert_eq!(refused(&scene, "/api/v1/embeddings", &wide), (400, json!("INVALID_DIMENSION")));
-    let nli = json!({ "premise": "a", "hypothesis": "b" });
-    assert_eq!(refused(&scene, "/api/v1/nli", &nli), (503, json!("NLI_MODEL_NOT_READY")));
+}
+
+const NLI: &str = "/api/v1/nli";
+
+#[test]
+fn pairs_of_texts_are_judged_by_a_checkpoint_and_not_without_one() {
+    let pair = json!({ "premise": "The cat is in Paris.", "hypothesis": "A dog is." });
+    let (status, answer) = post(&scene(), NLI, &pair);
+    assert_eq!((status, &answer["error"]["code"]), (503, &json!("NLI_MODEL_NOT_READY")));
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("hallucination_mitigation.explainer.model_id"), "{message}");
+
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../encoder/tests/goldens/modernbert-pair");
+    let global = format!(
+        "model_catalog: {{modules: {{hallucination_mitigation: {{explainer: {{model_id: {}}}}}}}}}",
+        golden.display()
+    );
+    let scene = Scene::with("", &global, &reader());
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(golden.join("golden.json")).unwrap()).unwrap();
+    let texts = &expected["texts"];
+    let answer = ok(&scene, NLI, &json!({ "premise": texts[0], "hypothesis": texts[1] }));
+    // The checkpoint's own order is contradiction, entailment, neutral.
+    assert_eq!(answer["label"], "entailment");
+    for (key, index) in [("contradiction_prob", 0), ("entailment_prob", 1), ("neutral_prob", 2)] {
+        let (found, wanted) =
+            (answer[key].as_f64().unwrap(), expected["probabilities"][index].as_f64().unwrap());
+        assert!((found - wanted).abs() < 0.02, "{key}: {found} instead of {wanted}");
+    }
+    assert_eq!(answer["confidence"], answer["entailment_prob"]);
+    let empty = json!({ "premise": " ", "hypothesis": "b" });
+    assert_eq!(refused(&scene, NLI, &empty), (400, json!("INVALID_INPUT")));
+    let models = RawClient::get(scene.api, "/info/models").json();
+    let listed = models["models"].as_array().unwrap();
+    let judge = listed.iter().find(|model| model["type"] == "inference").unwrap();
+    assert_eq!(judge["categories"]["inference"], json!(["CONTRADICTION", "ENTAILMENT", "NEUTRAL"]));
 }
 
 #[test]

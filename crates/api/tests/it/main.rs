@@ -63,7 +63,7 @@ fn eval_shows_what_a_model_served_elsewhere_said() {
          model_role: guardrail, llm_model_name: g, llm_endpoint: {{address: 127.0.0.1, port: {}}}}}]}}",
         guard.port()
     );
-    let scene = Scene::with("jailbreak: [{name: attack}]", &catalog);
+    let scene = Scene::with("jailbreak: [{name: attack}]", &catalog, &vsr_reader::Reader::without_models());
     let explained = |text: &str| {
         let answer =
             RawClient::post_json(scene.api, "/api/v1/eval", json!({ "text": text }).to_string()).json();

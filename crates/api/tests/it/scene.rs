@@ -85,8 +85,8 @@ impl Scene {
     }
 
     /// Starts the surfaces with a line more under `routing.signals`, and one under `global`.
-    pub(crate) fn with(signals: &str, global: &str) -> Self {
-        Self::of(&snapshot_with("", (signals, global), &Reader::without_models()), &|_| None)
+    pub(crate) fn with(signals: &str, global: &str, reader: &Reader) -> Self {
+        Self::of(&snapshot_with("", (signals, global), reader), &|_| None)
     }
 
     fn of(snapshot: &Arc<Snapshot>, variables: &dyn Fn(&str) -> Option<String>) -> Self {

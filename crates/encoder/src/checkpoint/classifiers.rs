@@ -24,7 +24,7 @@ pub(super) fn of(
     if !sequence && !token {
         return Ok(None);
     }
-    let has = |name: &str| tensors.tensors.tensor(name).is_ok();
+    let has = |name: &str| tensors.has(name);
     let layer = |name: &str, activation: Activation| HeadLayerSpec {
         norm: false,
         weight: format!("{name}.weight"),

@@ -92,6 +92,14 @@ fn a_classifier_of_text_pairs_gives_the_reference_probabilities_under_its_labels
 }
 
 #[test]
+fn the_longer_text_of_a_pair_is_cut_as_the_reference_cuts_it() {
+    let (expected, encoded, model) = classify("modernbert-pair");
+    assert_eq!(encoded.token_count, 40, "the pair is longer than the model takes");
+    assert_close(encoded.probabilities("classifier").unwrap(), &expected.probabilities);
+    assert_eq!(model.head("classifier").unwrap().labels(), ["CONTRADICTION", "ENTAILMENT", "NEUTRAL"]);
+}
+
+#[test]
 fn a_modern_classifier_pools_and_classifies_as_the_reference() {
     let (expected, encoded, _) = classify("modernbert-sequence");
     assert_close(encoded.probabilities("classifier").unwrap(), &expected.probabilities);

@@ -41,6 +41,41 @@ fn packing_is_reproducible_and_fingerprints_tell_precisions_and_heads_apart() {
     assert!("not a fingerprint".parse::<Fingerprint>().is_err());
 }
 
+/// A copy of the small BERT whose weights are in two files.
+fn in_shards(first: &str, second: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["config.json", "tokenizer.json"] {
+        std::fs::copy(golden("bert").join(file), folder.path().join(file)).unwrap();
+    }
+    let bytes = std::fs::read(golden("bert").join("model.safetensors")).unwrap();
+    let whole = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut names: Vec<&str> = whole.names();
+    names.sort_unstable();
+    let (left, right) = names.split_at(names.len() / 2);
+    let mut places = serde_json::Map::new();
+    for (part, file, named) in [(left, "model-1.safetensors", first), (right, "model-2.safetensors", second)]
+    {
+        let tensors = part.iter().map(|name| (*name, whole.tensor(name).unwrap()));
+        safetensors::serialize_to_file(tensors, None, &folder.path().join(file)).unwrap();
+        places.extend(part.iter().map(|name| ((*name).to_owned(), named.into())));
+    }
+    let index = serde_json::json!({ "metadata": {}, "weight_map": places });
+    std::fs::write(folder.path().join("model.safetensors.index.json"), index.to_string()).unwrap();
+    folder
+}
+
+#[test]
+fn weights_in_several_files_are_the_same_model_and_no_file_lies_elsewhere() {
+    let options = PackOptions::all(Width::Float);
+    let folder = in_shards("model-1.safetensors", "model-2.safetensors");
+    assert_eq!(pack(folder.path(), options).unwrap(), packed("bert", Width::Float));
+    for elsewhere in ["../model-2.safetensors", "/etc/model.safetensors", "a/b.safetensors", "weights.bin"] {
+        let error =
+            pack(in_shards("model-1.safetensors", elsewhere).path(), options).unwrap_err().to_string();
+        assert!(error.contains("model.safetensors.index.json") && error.contains(elsewhere), "{error}");
+    }
+}
+
 /// A copy of the small BERT with heads beside it.
 fn with_heads(heads: &serde_json::Value) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -149,3 +149,35 @@ fn a_checkpoint_that_lacks_a_file_is_an_error_that_names_it() {
     let problems = reader(folder.path(), "{system: {prompt_guard: mine}}").0.unwrap_err();
     assert!(problems.iter().any(|problem| problem.contains("model.safetensors")), "{problems:?}");
 }
+
+#[test]
+fn a_checkpoint_that_judges_pairs_is_used_whatever_its_order_of_classes() {
+    let folder = folder("modernbert-pair", "judge");
+    let catalog = "{system: {hallucination_explainer: judge}}";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let judged = |reader: &Reader| {
+        runtime.block_on(reader.inference("the cat is in paris", "the dog is not", AMPLE)).unwrap()
+    };
+    let (own, problems) = reader(folder.path(), catalog);
+    let [entailment, neutral, contradiction] = judged(&own.unwrap()).probabilities;
+    assert_eq!(problems, Vec::<String>::new());
+    // A file beside the checkpoint that names its classes wins over its configuration.
+    let mapping = r#"{"id2label": {"0": "Entailed", "1": "Neutral", "2": "Contradicts"}}"#;
+    fs::write(folder.path().join("judge/label_mapping.json"), mapping).unwrap();
+    let renamed = judged(&reader(folder.path(), catalog).0.unwrap()).probabilities;
+    assert_eq!(renamed, [contradiction, entailment, neutral]);
+}
+
+#[test]
+fn a_judge_of_pairs_with_other_classes_is_an_error_and_one_that_is_not_there_is_told() {
+    let folder = folder("modernbert-sequence", "judge");
+    let problems = reader(folder.path(), "{system: {hallucination_explainer: judge}}").0.unwrap_err();
+    assert!(problems.iter().any(|problem| problem.contains("label_mapping.json")), "{problems:?}");
+    let (own, problems) = reader(folder.path(), "{system: {hallucination_explainer: models/away}}");
+    let [warning] = problems.as_slice() else { panic!("{problems:?}") };
+    assert!(warning.contains("`models/away`, so /api/v1/nli answers 503"), "{warning}");
+    assert!(!warning.contains("embedded"), "{warning}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let error = runtime.block_on(own.unwrap().inference("a", "b", AMPLE)).unwrap_err();
+    assert!(matches!(error, vsr_reader::ReaderError::Absent(_)), "{error}");
+}
