@@ -112,9 +112,10 @@ impl EventStream {
             Ok(Ok(())) => {
                 if let Some(exchange) = self.exchange.as_mut().filter(|_| !self.pending.is_empty()) {
                     exchange.first_byte();
+                    self.relay.note_signatures(exchange);
                 }
                 // Known now, so that the last event and the end of the body go out together.
-                if self.upstream.as_ref().is_some_and(Body::is_end_stream) {
+                if self.relay.is_cut() || self.upstream.as_ref().is_some_and(Body::is_end_stream) {
                     self.finish(None);
                 }
             }
@@ -136,8 +137,11 @@ impl EventStream {
         let error = match end {
             StreamEnd::Complete | StreamEnd::CompleteWithoutDone => None,
             StreamEnd::UpstreamError => Some("upstream_error"),
-            StreamEnd::Truncated => {
-                let failure = failure.unwrap_or(Failure::UNFINISHED);
+            StreamEnd::Truncated | StreamEnd::Malformed => {
+                let failure = match self.relay.malformed() {
+                    Some(what) => Failure::malformed(what),
+                    None => failure.unwrap_or(Failure::UNFINISHED),
+                };
                 let error = failure.to_error(&exchange, &self.backend);
                 self.relay.fail(&error, &mut self.pending);
                 Some(failure.reason)

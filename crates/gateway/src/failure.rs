@@ -76,6 +76,11 @@ impl Failure {
         Self { status: 504, code: "upstream_timeout", reason: "timeout", what }
     }
 
+    /// The stream holds something that cannot be read.
+    pub(crate) const fn malformed(what: &'static str) -> Self {
+        Self::invalid(what)
+    }
+
     const fn invalid(what: &'static str) -> Self {
         Self { status: 502, code: "upstream_invalid_response", reason: "parse_error", what }
     }

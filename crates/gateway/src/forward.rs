@@ -18,7 +18,7 @@ use crate::{
     events::{EncodedStream, EventStream},
     failure::Failure,
     headers,
-    relay::Relay,
+    relay::{Relay, Watched},
     service::Call,
 };
 
@@ -118,7 +118,7 @@ impl Pending {
                 ..StreamOptions::default()
             };
             let relay = if context.client == Protocol::Chat && !translates {
-                Relay::Watched(StreamObserver::new(options))
+                Relay::Watched(StreamObserver::new(options), Watched::new(context))
             } else {
                 let client = context.client;
                 let translator = StreamTranslator::new(context, TranslatorOptions::default());
@@ -233,6 +233,7 @@ fn read_answer(
     if let Some(usage) = translated.usage {
         exchange.usage(usage);
     }
+    exchange.signed(context, &translated.signatures);
     exchange.lost(context, &translated.losses);
     losses.extend(translated.losses);
     Ok(translated.body)

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use vsr_protocol::{
-    ApiError, Protocol, StreamTranslator,
+    AnswerContext, ApiError, Losses, Protocol, Reason, StreamTranslator,
     openai_chat::{DONE_EVENT, StreamEnd, StreamObserver},
     sse::EventTooLong,
 };
@@ -16,9 +16,23 @@ use vsr_types::Usage;
 )]
 pub(crate) enum Relay {
     /// Both sides speak Chat Completions.
-    Watched(StreamObserver),
+    Watched(StreamObserver, Box<Watched>),
     /// Either side speaks something else.
     Translated(Box<StreamTranslator>, Protocol),
+}
+
+/// What is kept beside a stream that is only watched.
+pub(crate) struct Watched {
+    pub(crate) context: AnswerContext,
+    losses: Losses,
+}
+
+// === impl Watched ===
+
+impl Watched {
+    pub(crate) fn new(context: AnswerContext) -> Box<Self> {
+        Box::new(Self { context, losses: Losses::default() })
+    }
 }
 
 // === impl Relay ===
@@ -26,7 +40,7 @@ pub(crate) enum Relay {
 impl Relay {
     pub(crate) fn feed(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) -> Result<(), EventTooLong> {
         match self {
-            Self::Watched(observer) => observer.feed(chunk, out),
+            Self::Watched(observer, _) => observer.feed(chunk, out),
             Self::Translated(translator, _) => translator.feed(chunk, out),
         }
     }
@@ -34,9 +48,11 @@ impl Relay {
     /// Ends the stream. What is finished gets its closing event; what is not gets an error by [`Self::fail`].
     pub(crate) fn finish(&mut self, out: &mut Vec<Bytes>) -> StreamEnd {
         match self {
-            Self::Watched(observer) => {
+            Self::Watched(observer, watched) => {
                 let end = observer.finish(out);
                 if end == StreamEnd::CompleteWithoutDone {
+                    watched.losses.add(Reason::ClosingEvent, "stream");
+                    out.extend(watched.losses.comment());
                     out.push(Bytes::from_static(DONE_EVENT));
                 }
                 end
@@ -48,7 +64,7 @@ impl Relay {
     /// The last event of a stream that failed.
     pub(crate) fn fail(&mut self, error: &ApiError, out: &mut Vec<Bytes>) {
         match self {
-            Self::Watched(_) => out.push(error.to_openai_event()),
+            Self::Watched(..) => out.push(error.to_openai_event()),
             Self::Translated(translator, _) => translator.fail(error, out),
         }
     }
@@ -56,28 +72,53 @@ impl Relay {
     /// The last event of a stream whose state cannot be trusted any more.
     pub(crate) fn bare_error(&self, error: &ApiError) -> Bytes {
         match self {
-            Self::Watched(_) => error.to_openai_event(),
+            Self::Watched(..) => error.to_openai_event(),
             Self::Translated(_, client) => error.to_event(*client),
         }
     }
 
     pub(crate) fn usage(&self) -> Option<Usage> {
         match self {
-            Self::Watched(observer) => observer.usage(),
+            Self::Watched(observer, _) => observer.usage(),
             Self::Translated(translator, _) => translator.usage(),
         }
     }
 
     /// Counts what the stream's translation lost.
     pub(crate) fn report(&self, exchange: &Exchange) {
+        match self {
+            Self::Watched(_, watched) => exchange.lost(&watched.context, &watched.losses),
+            Self::Translated(translator, _) => exchange.lost(translator.context(), translator.losses()),
+        }
+    }
+
+    /// Remembers which model signed what just passed.
+    pub(crate) fn note_signatures(&mut self, exchange: &Exchange) {
         if let Self::Translated(translator, _) = self {
-            exchange.lost(translator.context(), translator.losses());
+            let signatures = translator.take_signatures();
+            exchange.signed(translator.context(), &signatures);
+        }
+    }
+
+    /// What the backend did where its stream cannot be read.
+    pub(crate) fn malformed(&self) -> Option<&'static str> {
+        match self {
+            Self::Watched(..) => None,
+            Self::Translated(translator, _) => translator.malformed(),
+        }
+    }
+
+    /// Whether the rest of the backend's stream is of no use.
+    pub(crate) fn is_cut(&self) -> bool {
+        match self {
+            Self::Watched(observer, _) => observer.is_cut(),
+            Self::Translated(translator, _) => translator.is_cut(),
         }
     }
 
     pub(crate) fn is_done(&self) -> bool {
         match self {
-            Self::Watched(observer) => observer.is_done(),
+            Self::Watched(observer, _) => observer.is_done(),
             Self::Translated(translator, _) => translator.is_done(),
         }
     }

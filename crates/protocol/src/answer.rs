@@ -5,6 +5,7 @@ mod arguments;
 use bytestring::ByteString;
 use vsr_types::Usage;
 
+use crate::error::ApiError;
 use crate::json::{Kind, Value, Writer};
 use crate::openai_responses::ResponseFrame;
 use crate::protocol::Protocol;
@@ -107,6 +108,16 @@ pub(crate) struct TokenUsage {
     pub(crate) reasoning: u64,
 }
 
+/// Why a stream cannot be read on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Broken {
+    /// The upstream says that it failed.
+    Upstream(ApiError),
+    /// What it sent does not have the shape that its protocol demands: what it did, as the rest of
+    /// a sentence about it.
+    Malformed(&'static str),
+}
+
 /// One event of a stream.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Event<'e> {
@@ -173,6 +184,19 @@ impl AnswerContext {
     }
 }
 
+// === impl Answer
+
+impl Answer {
+    /// Whether it ends as if it were whole although the arguments of a call are not.
+    pub(crate) fn has_half_call(&self) -> bool {
+        let is_half = |piece: &Piece| match piece {
+            Piece::ToolUse(call) => !call.is_custom && Completeness::is_half_of(&call.input),
+            _ => false,
+        };
+        !self.stop.reason.may_cut_calls() && self.pieces.iter().any(is_half)
+    }
+}
+
 // === impl StopReason
 
 impl StopReason {
@@ -225,6 +249,11 @@ impl StopReason {
             Self::Refusal => Some("content_filter"),
             Self::End | Self::StopSequence | Self::ToolUse | Self::Pause | Self::Other => None,
         }
+    }
+
+    /// Whether the answer may break off anywhere, even inside the arguments of a call.
+    pub(crate) fn may_cut_calls(self) -> bool {
+        matches!(self, Self::MaxTokens | Self::Refusal)
     }
 
     /// Whether `client` has a word for it.

@@ -13,8 +13,10 @@ use std::fmt;
 use bytestring::ByteString;
 use vsr_types::Role;
 
+use crate::error::RequestError;
+
 pub(crate) use arrange::{Arranged, IdRules, arrange};
-pub(crate) use provenance::{Mark, marked_signature, read_mark};
+pub(crate) use provenance::{Mark, marked_signature, origin_of, read_mark};
 
 /// A whole request.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +36,9 @@ pub struct Conversation {
     pub settings: Settings,
     /// Top-level fields that have no place here: name and JSON text, as sent.
     pub extras: Vec<(ByteString, ByteString)>,
+    /// A scalar that the client's protocol does not allow. Whoever speaks that protocol judges it;
+    /// where the request is translated it is refused.
+    pub invalid: Option<RequestError>,
 }
 
 /// One message.
@@ -407,6 +412,24 @@ impl Source {
 // === impl Conversation
 
 impl Conversation {
+    /// Why nothing of this can be translated, if it consists of content of unknown types alone.
+    pub(crate) fn unknown_only(&self) -> Option<RequestError> {
+        let is_said = |turn: &&Turn| !matches!(turn.role, Role::System | Role::Developer);
+        let mut unknown = None;
+        for part in self.turns.iter().filter(is_said).flat_map(|turn| &turn.parts) {
+            match &part.content {
+                Content::Unknown { kind, .. } => unknown = unknown.or(Some((part.place, kind))),
+                _ => return None,
+            }
+        }
+        let (place, kind) = unknown?;
+        let problem = format!(
+            "has the type `{kind}`, which is unknown here, and nothing else in the request can be sent; \
+             send at least one item of a known type"
+        );
+        Some(RequestError::field(place.to_string(), problem))
+    }
+
     /// The names of tools that take free text.
     pub fn custom_tools(&self) -> impl Iterator<Item = &ByteString> {
         self.tools.iter().filter(|tool| matches!(tool.spec, ToolSpec::Custom { .. })).map(|tool| &tool.name)

@@ -216,6 +216,17 @@ impl ApiError {
         Self::from_value(status, tape.root(text))
     }
 
+    /// What an event that tells of an error says.
+    pub(crate) fn of_event(event: Value<'_>) -> Self {
+        let stated = Self::from_value(0, event);
+        stated.unwrap_or_else(|| Self::new(500, "the model failed without saying why"))
+    }
+
+    /// What an event that tells of an error says in plain words.
+    pub(crate) fn of_words(words: &str) -> Self {
+        Self::new(500, redacted(words))
+    }
+
     pub(crate) fn from_value(status: u16, body: Value<'_>) -> Option<Self> {
         let error = body.get("error").filter(|error| !error.is_null()).unwrap_or(body);
         let text = |key: &str| error.get(key).and_then(Value::as_str);

@@ -7,6 +7,7 @@ use bytestring::ByteString;
 
 use crate::error::RequestError;
 use crate::json::{Document, Kind, Value};
+use crate::scalars::Scalars;
 
 pub(crate) type Result<T> = std::result::Result<T, RequestError>;
 
@@ -16,13 +17,16 @@ pub(crate) struct Reader<'d> {
     max_items: usize,
     /// Messages, parts, calls and tools read so far.
     items: Cell<usize>,
+    /// Scalars that only a translation needs to be right.
+    pub(crate) scalars: Scalars<'d>,
 }
 
 // === impl Reader
 
 impl<'d> Reader<'d> {
     pub(crate) fn new(document: &'d Document, max_items: usize) -> Self {
-        Self { text: document.text(), max_items, items: Cell::new(0) }
+        let text = document.text();
+        Self { text, max_items, items: Cell::new(0), scalars: Scalars::new(text) }
     }
 
     pub(crate) fn share(&self, text: Cow<'d, str>) -> ByteString {
@@ -46,11 +50,6 @@ impl<'d> Reader<'d> {
     /// The text of a string; none for values of other types, which the upstream may judge.
     pub(crate) fn string(&self, value: Value<'d>) -> Option<ByteString> {
         value.as_str().map(|text| self.share(text))
-    }
-
-    /// A number as written.
-    pub(crate) fn number(&self, value: Value<'_>) -> Option<ByteString> {
-        (value.kind() == Kind::Number).then(|| self.raw(value))
     }
 
     /// A value's own text.

@@ -46,6 +46,8 @@ mod fields;
 mod loss;
 mod models;
 mod protocol;
+mod scalars;
+mod signatures;
 mod splice;
 mod translate;
 
@@ -59,6 +61,7 @@ pub use error::{ApiError, ErrorType, RequestError};
 pub use loss::{Loss, LossPolicy, Losses, Reason, Severity};
 pub use models::{ModelEntry, model_list};
 pub use protocol::Protocol;
+pub use signatures::SignatureMemory;
 pub use splice::Edits;
 pub use translate::{
     ClientRequest, Effort, LimitField, Outgoing, StreamTranslator, Target, ThinkingStyle, TranslatedAnswer,

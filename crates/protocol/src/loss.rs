@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use bytes::Bytes;
+
 /// How bad a loss is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -94,6 +96,9 @@ reasons! {
     StopReason = "stop_reason_coerced", Info, "The answer's stop reason has no counterpart; the nearest one is told.";
     Citations = "citations_dropped", Info, "Citations of the answer are left out.";
     AnswerBlock = "answer_block_dropped", Lossy, "A part of the answer of an unknown type is left out.";
+    ClosingEvent = "closing_event_missing", Info, "The answer is finished, but its stream ended without the closing event.";
+    UnreadableEvent = "unreadable_event", Lossy, "An event of the stream that is no JSON is left out.";
+    Beta = "beta_dropped", Info, "Features asked for by `anthropic-beta` are not asked of this backend.";
     UnknownEvent = "unknown_event", Info, "An event of an unknown type in the stream is left out.";
     ServerTool = "server_tool_result_dropped", Lossy, "Results of a tool that the provider ran are left out.";
     PreviousTurns = "previous_turns_unknown", Error, "An item refers to something that is not known here.";
@@ -226,6 +231,12 @@ impl Losses {
             let _ = write!(value, "{comma}error;warnings_truncated;count={dropped}");
         }
         (!value.is_empty()).then_some(value)
+    }
+
+    /// The losses as a comment of an event stream, which clients skip; none if nothing was lost.
+    pub fn comment(&self) -> Option<Bytes> {
+        let value = self.header_value()?;
+        Some(Bytes::from([": x-vsr-lossiness-warnings: ", &value, "\n\n"].concat()))
     }
 }
 

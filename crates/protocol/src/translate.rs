@@ -3,6 +3,7 @@
 mod answer;
 mod client;
 mod own;
+mod reasoning;
 mod stream;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use crate::conversation::{Conversation, Tool, ToolChoice, ToolSpec};
 use crate::loss::{Losses, Reason};
 use crate::protocol::Protocol;
+use crate::signatures::SignatureMemory;
 
 pub use crate::anthropic::ThinkingStyle;
 pub use answer::{TranslatedAnswer, translate_answer};
@@ -30,6 +32,11 @@ pub struct Target<'t> {
     pub thinking: ThinkingStyle,
     /// What policy says of the model's reasoning.
     pub effort: Effort<'t>,
+    /// What is known of signatures without a mark.
+    pub signatures: Option<&'t SignatureMemory>,
+    /// Whether reasoning goes along whose signature bears no mark and is not known: yes where the
+    /// client itself chose the model, or no other could have made it.
+    pub keeps_unknown_signatures: bool,
 }
 
 /// What policy says of reasoning. For backends that speak Chat Completions, where each family of
@@ -75,6 +82,8 @@ impl<'t> Target<'t> {
             limit_field: LimitField::MaxTokens,
             thinking: ThinkingStyle::of_model(model),
             effort: Effort::AsStated,
+            signatures: None,
+            keeps_unknown_signatures: true,
         }
     }
 }

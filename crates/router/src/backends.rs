@@ -97,6 +97,14 @@ impl Models {
         self.by_name.get(name).map(|index| &self.models[*index])
     }
 
+    /// Whether all backends that speak Messages know the same model, by the same id.
+    pub(crate) fn has_one_signer(&self) -> bool {
+        let signers = self.models.iter().filter(|model| model.api_format == ApiFormat::Anthropic);
+        let mut ids = signers.flat_map(|model| &model.backends).map(|backend| &backend.upstream_model);
+        let Some(first) = ids.next() else { return true };
+        ids.all(|id| id == first)
+    }
+
     /// All models, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Model> {
         self.models.iter()

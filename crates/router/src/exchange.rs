@@ -85,6 +85,13 @@ impl Exchange {
         self.router.metrics().lost(context.upstream, context.client, losses);
     }
 
+    /// Signatures of reasoning passed to the client without a mark.
+    pub fn signed(&self, context: &AnswerContext, signatures: &[u64]) {
+        if !signatures.is_empty() {
+            self.router.signatures().note(&context.upstream_model, signatures);
+        }
+    }
+
     /// How long ago the request was received.
     pub fn elapsed(&self) -> Duration {
         self.received.elapsed()

@@ -15,6 +15,7 @@ mod fast_response;
 mod headers;
 mod inactive;
 mod knowledge;
+mod losses;
 mod metrics;
 mod read;
 mod reasoning;

@@ -17,7 +17,8 @@ use vsr_types::{
 };
 
 use crate::{
-    Backend, Exchange, Explanation, Model, Read, Router, Snapshot, fast_response::FastResponse, reasoning,
+    Backend, Exchange, Explanation, Model, Read, Router, Snapshot, fast_response::FastResponse, losses,
+    reasoning,
 };
 
 /// What the edge knows about a request.
@@ -305,11 +306,16 @@ impl Router {
         } else if chosen.routed {
             target.effort = reasoning::effort(&reasoning);
         }
+        target.signatures = Some(self.signatures());
+        target.keeps_unknown_signatures = !chosen.routed || snapshot.has_one_signer();
         let outgoing = request
             .outgoing(&target, &edits)
-            .map_err(|error| Stop { error: error.into(), reason: "unsupported_protocol" })?;
+            .map_err(|error| Stop { error: error.into(), reason: "untranslatable" })?;
         let context = request.answer_context(&target, answer_id, chosen.at.seconds());
         self.metrics().lost(context.client, context.upstream, &outgoing.losses);
+        if let Some(loss) = outgoing.losses.refused_by(snapshot.loss_policy()) {
+            return Err(Stop { error: losses::refusal(loss), reason: "lossy_translation" });
+        }
         chosen.stages.add(Stage::Rewrite, started.elapsed());
         self.metrics().record_choice(snapshot, chosen);
         exchange.begin(&name);

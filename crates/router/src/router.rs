@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwap;
+use vsr_protocol::SignatureMemory;
 use vsr_signals::{CalibrationState, TokenCalibration};
 use vsr_store::KeyValue;
 use vsr_types::{Clock, RouteTrace};
@@ -14,6 +15,9 @@ use crate::{Metrics, Snapshot, access_log};
 
 const CALIBRATION_SPACE: &str = "token_calibration";
 const CALIBRATION_KEY: &str = "default";
+
+/// So many signatures of reasoning are remembered, in about 3 MiB.
+const SIGNATURES: usize = 65_536;
 
 /// What a router is built from.
 pub struct RouterParts {
@@ -33,6 +37,7 @@ pub struct Router {
     metrics: Metrics,
     calibration: TokenCalibration,
     picks: AtomicU64,
+    signatures: SignatureMemory,
 }
 
 // === impl Router
@@ -53,6 +58,7 @@ impl Router {
             metrics,
             calibration,
             picks: AtomicU64::new(0),
+            signatures: SignatureMemory::new(SIGNATURES),
         })
     }
 
@@ -92,6 +98,11 @@ impl Router {
     /// The learned ratio of bytes to tokens.
     pub fn calibration(&self) -> &TokenCalibration {
         &self.calibration
+    }
+
+    /// Which model made the signatures that passed through.
+    pub(crate) fn signatures(&self) -> &SignatureMemory {
+        &self.signatures
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

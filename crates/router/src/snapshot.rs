@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use vsr_config::{Config, Document, Expanded, KnowledgeBase, Listener};
 use vsr_policy::Policy;
+use vsr_protocol::LossPolicy;
 use vsr_reader::Reader;
 use vsr_remote::RemoteModels;
 use vsr_selection::Selection;
@@ -29,6 +30,8 @@ pub struct Snapshot {
     auto_names: BTreeSet<String>,
     fast_responses: Vec<Option<FastResponse>>,
     series: Series,
+    loss_policy: LossPolicy,
+    has_one_signer: bool,
 }
 
 /// What a configuration is compiled against.
@@ -72,6 +75,8 @@ pub fn compile_after(
     }
     let fast_responses = config.routing.decisions.iter().map(FastResponse::of).collect();
     let families = policy.used_families();
+    let loss_policy = crate::losses::policy(&config, &mut diagnostics);
+    let has_one_signer = models.has_one_signer();
     let reads_texts = signals.reads_texts(families);
     let auto_names = auto_names(&config);
     inactive::report(document, &config, &mut diagnostics);
@@ -97,6 +102,8 @@ pub fn compile_after(
         auto_names,
         fast_responses,
         series: Series::default(),
+        loss_policy,
+        has_one_signer,
     }))
 }
 
@@ -226,6 +233,17 @@ impl Snapshot {
     fn lists_card(&self, decision: usize, card: &ModelName) -> bool {
         let references = &self.config.routing.decisions[decision].model_refs;
         references.iter().any(|reference| reference.model == card.as_str())
+    }
+
+    /// Which losses of translation are refused.
+    pub(crate) fn loss_policy(&self) -> &LossPolicy {
+        &self.loss_policy
+    }
+
+    /// Whether there is but one model whose backends speak Messages, so that whatever is signed was
+    /// signed by it.
+    pub(crate) fn has_one_signer(&self) -> bool {
+        self.has_one_signer
     }
 
     /// The time series that its requests add to.

@@ -4,6 +4,7 @@
 
 mod backend_faults;
 mod bodies;
+mod broken_streams;
 mod connections;
 mod door;
 mod drain;
@@ -16,4 +17,6 @@ mod protocols;
 mod reload;
 mod routing;
 mod scene;
+mod signatures;
 mod streaming;
+mod translation_policy;

@@ -153,6 +153,17 @@ pub(crate) fn router(yaml: &str, clock: &TripwireClock, reader: &Reader) -> Arc<
     Router::new(snapshot, parts)
 }
 
+/// The problems of a configuration that is expected to have some.
+pub(crate) fn refusal_to_compile(yaml: &str) -> String {
+    let mut document = Document::parse("test.yaml", yaml, &|_| None);
+    let reader = Reader::without_models();
+    let compiled =
+        vsr_router::compile(&mut document, &Surroundings { variables: &|_| None, reader: &reader });
+    assert!(compiled.is_none(), "the configuration has no problem");
+    let problems: Vec<String> = document.problems().iter().map(ToString::to_string).collect();
+    problems.join("\n")
+}
+
 /// Binds a gateway that is expected not to start.
 pub(crate) fn refusal_to_bind(yaml: &str) -> BindError {
     let router = router(yaml, &TripwireClock::default(), &Reader::without_models());

@@ -43,6 +43,19 @@ impl Completeness {
     pub(crate) fn is_whole(self) -> bool {
         self.is_whole
     }
+
+    /// Whether something was begun that is not whole. An empty text is not, and neither is a bare
+    /// word such as `null`, which some servers send for a call without arguments.
+    pub(crate) fn is_half(self) -> bool {
+        self.depth > 0 || self.is_in_string
+    }
+
+    /// Whether `text` alone is half of a value.
+    pub(crate) fn is_half_of(text: &str) -> bool {
+        let mut read = Self::default();
+        read.push(text);
+        read.is_half()
+    }
 }
 
 /// The text in the arguments of a free-form tool that was declared as a function: the member

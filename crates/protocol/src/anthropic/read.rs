@@ -10,6 +10,7 @@ use crate::conversation::{
 use crate::error::RequestError;
 use crate::fields::{Reader, Result, optional_bool, refuse_lookalike, within, wrong_type};
 use crate::json::{Document, Kind, Value};
+use crate::scalars::Scalars;
 
 /// The keys that routing reads, per object; see the chat reader.
 const REQUEST_KEYS: &[&str] = &[
@@ -42,6 +43,7 @@ pub(super) fn conversation(document: &Document, max_items: usize) -> Result<Conv
         return Err(RequestError::NotAnObject(root.kind().described()));
     }
     let reader = Reader::new(document, max_items);
+    let scalars = &reader.scalars;
     let mut read = Conversation::default();
     let (mut model, mut messages, mut system) = (None, None, None);
     for member in root.members() {
@@ -52,25 +54,32 @@ pub(super) fn conversation(document: &Document, max_items: usize) -> Result<Conv
             "messages" => messages = Some(value),
             "system" => system = Some(value),
             "stream" => settings.stream = optional_bool(value, "stream")?.unwrap_or(false),
-            "max_tokens" => settings.max_tokens = value.as_u64(),
-            "temperature" => settings.temperature = reader.number(value),
-            "top_p" => settings.top_p = reader.number(value),
-            "top_k" => settings.top_k = reader.number(value),
-            "stop_sequences" => {
-                settings.stop = value.items().filter_map(|stop| reader.string(stop)).collect();
+            "max_tokens" => settings.max_tokens = scalars.count(value, "max_tokens", 1),
+            "temperature" => settings.temperature = scalars.number(value, "temperature", 1.0),
+            "top_p" => settings.top_p = scalars.number(value, "top_p", 1.0),
+            "top_k" => settings.top_k = scalars.count(value, "top_k", 0).map(|_| reader.raw(value)),
+            "stop_sequences" => settings.stop = scalars.texts(value, "stop_sequences"),
+            "service_tier" => settings.service_tier = scalars.text(value, "service_tier"),
+            "metadata" => {
+                let user = scalars.object(value, "metadata").and_then(|metadata| metadata.get("user_id"));
+                settings.user = user.and_then(|user| scalars.text(user, "metadata.user_id"));
             }
-            "service_tier" => settings.service_tier = reader.string(value),
-            "metadata" => settings.user = value.get("user_id").and_then(|user| reader.string(user)),
-            "thinking" => thinking(value, &mut settings.reasoning),
+            "thinking" if !thinking(scalars, value, &mut settings.reasoning) => {
+                read.extras.push((ByteString::from_static("thinking"), reader.raw(value)));
+            }
+            "thinking" => {}
             "output_config" => {
-                if let Some(effort) = value.get("effort").and_then(|effort| reader.string(effort)) {
+                let config = scalars.object(value, "output_config");
+                let stated = |key: &str| config.and_then(|config| config.get(key));
+                if let Some(effort) = stated("effort").and_then(|it| scalars.text(it, "output_config.effort"))
+                {
                     settings.reasoning.effort = Some(effort);
                 }
-                if let Some(format) = value.get("format") {
-                    read.format = output_format(&reader, format);
+                if let Some(format) = stated("format") {
+                    read.format = output_format(&reader, format, "output_config.format");
                 }
             }
-            "output_format" => read.format = output_format(&reader, value),
+            "output_format" => read.format = output_format(&reader, value, "output_format"),
             "tools" => read.tools = tools(&reader, value)?,
             "tool_choice" => tool_choice(&reader, value, &mut read),
             silent if SILENT_KEYS.contains(&silent) => {}
@@ -98,28 +107,46 @@ pub(super) fn conversation(document: &Document, max_items: usize) -> Result<Conv
     if read.turns.len() == before {
         return Err(RequestError::field("messages", "is empty; send at least one message"));
     }
+    read.invalid = reader.scalars.into_problem();
     Ok(read)
 }
 
-fn thinking(value: Value<'_>, reasoning: &mut Reasoning) {
-    match value.get("type").and_then(Value::as_str).as_deref() {
-        Some("enabled") => reasoning.budget_tokens = value.get("budget_tokens").and_then(Value::as_u64),
+/// Reads what is asked of the model's thinking; says whether it is of a known type.
+fn thinking<'d>(scalars: &Scalars<'d>, value: Value<'d>, reasoning: &mut Reasoning) -> bool {
+    let Some(stated) = scalars.object(value, "thinking") else { return true };
+    let Some(kind) = stated.get("type") else {
+        scalars.refuse(RequestError::field("thinking.type", "is missing"));
+        return true;
+    };
+    match scalars.text(kind, "thinking.type").as_deref() {
+        Some("enabled") => match stated.get("budget_tokens") {
+            Some(budget) => reasoning.budget_tokens = scalars.count(budget, "thinking.budget_tokens", 1),
+            None => scalars.refuse(RequestError::field("thinking.budget_tokens", "is missing")),
+        },
         Some("disabled") => reasoning.is_off = true,
         Some("adaptive") => reasoning.is_adaptive = true,
-        _ => {}
+        Some(_) => return false,
+        None => {}
     }
+    true
 }
 
-fn output_format(reader: &Reader<'_>, value: Value<'_>) -> Format {
-    match value.get("schema").filter(|schema| schema.kind() == Kind::Object) {
-        Some(schema) => {
+fn output_format<'d>(reader: &Reader<'d>, value: Value<'d>, param: &str) -> Format {
+    let Some(stated) = reader.scalars.object(value, param) else { return Format::Text };
+    let param = format!("{param}.schema");
+    match stated.get("schema") {
+        Some(schema) if reader.scalars.object(schema, &param).is_some() => {
             Format::Schema { name: None, description: None, schema: reader.raw(schema), strict: Some(true) }
         }
-        None => Format::Text,
+        Some(_) => Format::Text,
+        None => {
+            reader.scalars.refuse(RequestError::field(param, "is missing"));
+            Format::Text
+        }
     }
 }
 
-fn system_turn(reader: &Reader<'_>, system: Value<'_>) -> Result<Option<Turn>> {
+fn system_turn<'d>(reader: &Reader<'d>, system: Value<'d>) -> Result<Option<Turn>> {
     let place = Place::field("system");
     let mut turn = Turn::new(Role::System, place);
     turn.parts = blocks(reader, system, place).map_err(|error| match error {
@@ -133,7 +160,7 @@ fn system_turn(reader: &Reader<'_>, system: Value<'_>) -> Result<Option<Turn>> {
 
 /// Reads one message. Tool results become a turn of their own before the rest, as the protocol
 /// demands them to stand first.
-fn message(reader: &Reader<'_>, value: Value<'_>, index: usize, turns: &mut Vec<Turn>) -> Result<()> {
+fn message<'d>(reader: &Reader<'d>, value: Value<'d>, index: usize, turns: &mut Vec<Turn>) -> Result<()> {
     reader.item(value)?;
     let place = Place::item("messages", index);
     let (mut role, mut content) = (None, None);
@@ -174,7 +201,7 @@ fn message(reader: &Reader<'_>, value: Value<'_>, index: usize, turns: &mut Vec<
     Ok(())
 }
 
-fn blocks(reader: &Reader<'_>, content: Value<'_>, place: Place) -> Result<Vec<Part>> {
+fn blocks<'d>(reader: &Reader<'d>, content: Value<'d>, place: Place) -> Result<Vec<Part>> {
     match content.kind() {
         Kind::Null => Ok(Vec::new()),
         Kind::String => {
@@ -193,7 +220,7 @@ fn blocks(reader: &Reader<'_>, content: Value<'_>, place: Place) -> Result<Vec<P
     }
 }
 
-fn block(reader: &Reader<'_>, block: Value<'_>, place: Place) -> Result<Part> {
+fn block<'d>(reader: &Reader<'d>, block: Value<'d>, place: Place) -> Result<Part> {
     reader.item(block)?;
     let mut cache_control = None;
     for member in block.members() {
@@ -238,7 +265,10 @@ fn block(reader: &Reader<'_>, block: Value<'_>, place: Place) -> Result<Part> {
                 Some(content) => blocks(reader, content, place)?,
                 None => Vec::new(),
             },
-            is_error: block.get("is_error").and_then(Value::as_bool).unwrap_or(false),
+            is_error: block
+                .get("is_error")
+                .and_then(|stated| reader.scalars.flag(stated, &format!("{place}.is_error")))
+                .unwrap_or(false),
         }),
         "search_result" => {
             let source = match block.get("content") {
@@ -252,7 +282,7 @@ fn block(reader: &Reader<'_>, block: Value<'_>, place: Place) -> Result<Part> {
     Ok(Part { content, cache_control, place })
 }
 
-fn document(reader: &Reader<'_>, block: Value<'_>, place: Place) -> Result<Content> {
+fn document<'d>(reader: &Reader<'d>, block: Value<'d>, place: Place) -> Result<Content> {
     let title = block.get("title").and_then(|title| reader.string(title));
     let is_stated = |key: &str| block.get(key).is_some_and(|value| !value.is_null());
     let mut source = source(reader, block);
@@ -291,7 +321,7 @@ fn source(reader: &Reader<'_>, block: Value<'_>) -> Source {
     read.unwrap_or(Source::Missing { is_broken: text("type").as_deref() == Some("base64") })
 }
 
-fn tools(reader: &Reader<'_>, value: Value<'_>) -> Result<Vec<Tool>> {
+fn tools<'d>(reader: &Reader<'d>, value: Value<'d>) -> Result<Vec<Tool>> {
     if value.is_null() {
         return Ok(Vec::new());
     }
@@ -325,9 +355,16 @@ fn tools(reader: &Reader<'_>, value: Value<'_>) -> Result<Vec<Tool>> {
     Ok(tools)
 }
 
-fn tool_choice(reader: &Reader<'_>, value: Value<'_>, read: &mut Conversation) {
-    let text = |key: &str| value.get(key).and_then(|value| reader.string(value));
+fn tool_choice<'d>(reader: &Reader<'d>, value: Value<'d>, read: &mut Conversation) {
+    let scalars = &reader.scalars;
+    let Some(value) = scalars.object(value, "tool_choice") else { return };
+    let text =
+        |key: &str| value.get(key).and_then(|value| scalars.text(value, &format!("tool_choice.{key}")));
     let kind = text("type").unwrap_or_default();
+    if kind.is_empty() || kind == "tool" && text("name").is_none() {
+        let missing = if kind.is_empty() { "tool_choice.type" } else { "tool_choice.name" };
+        scalars.refuse(RequestError::field(missing, "is missing"));
+    }
     read.tool_choice = match &*kind {
         "" => None,
         "auto" => Some(ToolChoice::Auto),
@@ -338,6 +375,7 @@ fn tool_choice(reader: &Reader<'_>, value: Value<'_>, read: &mut Conversation) {
         }
         _ => Some(ToolChoice::Other(kind)),
     };
-    let disabled = value.get("disable_parallel_tool_use").and_then(Value::as_bool);
+    let disabled = value.get("disable_parallel_tool_use");
+    let disabled = disabled.and_then(|flag| scalars.flag(flag, "tool_choice.disable_parallel_tool_use"));
     read.parallel_tool_calls = disabled.map(|disabled| !disabled);
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::answer::openai_tier;
-use crate::answer::{AnswerContext, Event, StopReason, TokenUsage, unwrap_custom};
+use crate::answer::{AnswerContext, Broken, Completeness, Event, StopReason, TokenUsage, unwrap_custom};
 use crate::error::ApiError;
 use crate::json::{Kind, Value};
 use crate::loss::{Losses, Reason};
@@ -15,6 +15,9 @@ pub(crate) struct MessagesReader {
     block: Block,
     /// Calls so far.
     calls: usize,
+    has_started: bool,
+    /// Whether a free-form call ended inside its arguments.
+    has_half_call: bool,
 }
 
 /// The block that is open; the protocol has one at a time.
@@ -43,12 +46,19 @@ impl MessagesReader {
         context: &AnswerContext,
         losses: &mut Losses,
         sink: &mut dyn FnMut(Event<'_>),
-    ) -> Result<bool, ApiError> {
+    ) -> Result<bool, Broken> {
         let text_of = |value: Option<Value<'_>>, key: &str| {
             value.and_then(|value| value.get(key)).and_then(Value::as_str).map(Cow::into_owned)
         };
-        match &*event.get("type").and_then(Value::as_str).unwrap_or_default() {
+        let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+        if !self.has_started
+            && matches!(&*kind, "content_block_start" | "content_block_delta" | "message_delta")
+        {
+            return Err(Broken::Malformed("sent a stream that does not begin with `message_start`"));
+        }
+        match &*kind {
             "message_start" => {
+                self.has_started = true;
                 let message = event.get("message");
                 let usage = message.and_then(|message| message.get("usage"));
                 if let Some(usage) = usage {
@@ -63,15 +73,18 @@ impl MessagesReader {
                 });
                 sink(Event::Usage(self.usage));
             }
-            "content_block_start" => self.start(event, context, losses, sink),
-            "content_block_delta" => self.delta(event, losses, sink),
+            "content_block_start" => self.start(event, context, losses, sink)?,
+            "content_block_delta" => self.delta(event, losses, sink)?,
             "content_block_stop" => self.end_block(sink),
             "message_delta" => {
                 if let Some(usage) = event.get("usage") {
                     self.usage.update_from_anthropic(usage);
                     sink(Event::Usage(self.usage));
                 }
-                let delta = event.get("delta");
+                let delta = event.get("delta").filter(|delta| !delta.is_null());
+                if delta.is_some_and(|delta| delta.kind() != Kind::Object) {
+                    return Err(Broken::Malformed("sent a `message_delta` whose `delta` is no object"));
+                }
                 if let Some(reason) = text_of(delta, "stop_reason") {
                     let reason = StopReason::of_stop_reason(&reason);
                     let sequence = text_of(delta, "stop_sequence");
@@ -84,11 +97,9 @@ impl MessagesReader {
             }
             "ping" => sink(Event::Ping),
             "error" => {
-                let error = ApiError::from_value(0, event);
-                return Err(
-                    error.unwrap_or_else(|| ApiError::new(500, "the model failed without saying why"))
-                );
+                return Err(Broken::Upstream(ApiError::of_event(event)));
             }
+            "" => losses.add_once(Reason::UnknownEvent, "event"),
             other => losses.add_once(Reason::UnknownEvent, other),
         }
         Ok(false)
@@ -100,9 +111,11 @@ impl MessagesReader {
         context: &AnswerContext,
         losses: &mut Losses,
         sink: &mut dyn FnMut(Event<'_>),
-    ) {
+    ) -> Result<(), Broken> {
         self.end_block(sink);
-        let Some(block) = event.get("content_block") else { return };
+        let Some(block) = event.get("content_block").filter(|block| block.kind() == Kind::Object) else {
+            return Err(Broken::Malformed("sent a `content_block_start` without a block"));
+        };
         let text = |key: &str| block.get(key).and_then(Value::as_str).unwrap_or_default();
         self.block = Block::Words;
         match &*text("type") {
@@ -133,13 +146,22 @@ impl MessagesReader {
                 self.block = Block::Ignored;
             }
         }
+        Ok(())
     }
 
-    fn delta(&mut self, event: Value<'_>, losses: &mut Losses, sink: &mut dyn FnMut(Event<'_>)) {
-        let Some(delta) = event.get("delta") else { return };
+    fn delta(
+        &mut self,
+        event: Value<'_>,
+        losses: &mut Losses,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Broken> {
+        let Some(delta) = event.get("delta").filter(|delta| delta.kind() == Kind::Object) else {
+            return Err(Broken::Malformed("sent a `content_block_delta` without a delta"));
+        };
         if matches!(self.block, Block::Ignored) {
-            return;
+            return Ok(());
         }
+        check_delta(delta, &self.block)?;
         let text = |key: &str| delta.get(key).and_then(Value::as_str).unwrap_or_default();
         let is_said = |text: &str| !text.is_empty();
         match &*text("type") {
@@ -153,6 +175,7 @@ impl MessagesReader {
             "citations_delta" => losses.add_once(Reason::Citations, "content.citations"),
             other => losses.add_once(Reason::UnknownEvent, other),
         }
+        Ok(())
     }
 
     fn end_block(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
@@ -160,6 +183,7 @@ impl MessagesReader {
             Block::None | Block::Ignored => return,
             Block::Words => {}
             Block::Call { index, wrapped: Some(arguments), .. } => {
+                self.has_half_call |= Completeness::is_half_of(&arguments);
                 sink(Event::ToolInput { index, text: &unwrap_custom(&arguments) });
             }
             Block::Call { index, has_input: false, .. } => sink(Event::ToolInput { index, text: "{}" }),
@@ -168,12 +192,36 @@ impl MessagesReader {
         sink(Event::BlockEnd);
     }
 
+    /// Whether a call of a free-form tool ended inside its arguments. Those of functions are told as
+    /// they come, and are the caller's to follow.
+    pub(crate) fn has_half_call(&self) -> bool {
+        self.has_half_call
+    }
+
     /// Bytes held back.
     pub(crate) fn held_bytes(&self) -> usize {
         match &self.block {
             Block::Call { wrapped: Some(arguments), .. } => arguments.len(),
             _ => 0,
         }
+    }
+}
+
+/// Refuses a delta that holds part of the answer in a shape that cannot be read.
+fn check_delta(delta: Value<'_>, block: &Block) -> Result<(), Broken> {
+    let field = match &*delta.get("type").and_then(Value::as_str).unwrap_or_default() {
+        "text_delta" => "text",
+        "thinking_delta" => "thinking",
+        "signature_delta" => "signature",
+        "input_json_delta" if !matches!(block, Block::Call { .. }) => {
+            return Err(Broken::Malformed("sent arguments of a tool call outside of one"));
+        }
+        "input_json_delta" => "partial_json",
+        _ => return Ok(()),
+    };
+    match delta.get(field).map(Value::kind) {
+        Some(Kind::String) => Ok(()),
+        _ => Err(Broken::Malformed("sent a `content_block_delta` without its text")),
     }
 }
 

@@ -125,13 +125,7 @@ impl MessagesWriter {
     }
 
     /// The end: the open block's, why, what it cost, and `message_stop`.
-    pub(crate) fn finish(
-        &mut self,
-        context: &AnswerContext,
-        losses: &mut Losses,
-        comment: impl FnOnce(&Losses) -> Option<Bytes>,
-        out: &mut Vec<Bytes>,
-    ) {
+    pub(crate) fn finish(&mut self, context: &AnswerContext, losses: &mut Losses, out: &mut Vec<Bytes>) {
         self.start_if_needed(context, out);
         while !self.waiting.is_empty() {
             self.close(context, out);
@@ -149,7 +143,7 @@ impl MessagesWriter {
             self.usage.write_messages(event);
         });
         out.push(named_event("message_delta", event.as_str()));
-        out.extend(comment(losses));
+        out.extend(losses.comment());
         out.push(named_event("message_stop", r#"{"type":"message_stop"}"#));
     }
 

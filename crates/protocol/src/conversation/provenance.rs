@@ -27,7 +27,7 @@ pub(crate) enum Mark<'a> {
 }
 
 /// The FNV-1a hash of a model's name: the same in every process, and no secret.
-fn origin_of(model: &str) -> u64 {
+pub(crate) fn origin_of(model: &str) -> u64 {
     model
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

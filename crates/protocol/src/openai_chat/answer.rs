@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::answer::{Answer, AnswerContext, Call, Piece, Stop, StopReason, TokenUsage};
 use crate::json::{Kind, Value, Writer};
 use crate::loss::{Losses, Reason};
+use crate::openai_chat::stream_in::is_failure;
 
 /// Reads an answer; none if it is no completion.
 pub(crate) fn read_answer(body: Value<'_>, context: &AnswerContext, losses: &mut Losses) -> Option<Answer> {
@@ -17,6 +18,10 @@ pub(crate) fn read_answer(body: Value<'_>, context: &AnswerContext, losses: &mut
         losses.add(Reason::Choices, "choices");
     }
     let message = choice.get("message")?;
+    let finish_reason = choice.get("finish_reason").and_then(Value::as_str);
+    if finish_reason.is_some_and(|reason| is_failure(&reason)) {
+        return None;
+    }
     let mut answer = Answer {
         id: text_of(body, "id").unwrap_or_default(),
         model: text_of(body, "model").unwrap_or_default(),

@@ -8,12 +8,15 @@ use crate::conversation::{
     ToolResult, ToolSpec, ToolUse, Turn,
 };
 use crate::envelope::ChatRequest;
+use crate::error::RequestError;
 use crate::json::{Kind, Value};
+use crate::scalars::Scalars;
 
 /// Reads texts as slices of the document. What has a wrong type was refused when the request was
-/// parsed, or is left out here.
+/// parsed, is refused by its scalars, or is left out here.
 struct Reader<'d> {
     text: &'d ByteString,
+    scalars: Scalars<'d>,
 }
 
 /// Top-level fields that are about the stream's form alone.
@@ -21,41 +24,52 @@ const SILENT_KEYS: &[&str] = &["stream_options"];
 
 /// The conversation of `request`.
 pub(crate) fn read_conversation(request: &ChatRequest) -> Conversation {
-    let reader = Reader { text: request.text() };
+    let reader = Reader { text: request.text(), scalars: Scalars::new(request.text()) };
+    let scalars = &reader.scalars;
     let mut read = Conversation::default();
     let settings = &mut read.settings;
     settings.model = ByteString::from(request.model());
     settings.stream = request.stream();
-    settings.max_tokens = request.max_completion_tokens().or(request.max_tokens());
+    let (mut max_tokens, mut max_completion_tokens) = (None, None);
     let mut top_logprobs = None;
     let mut wants_logprobs = false;
     for member in request.root().members() {
         let value = member.value;
         let settings = &mut read.settings;
         match &*member.key {
-            "model" | "stream" | "max_tokens" | "max_completion_tokens" => {}
+            "model" | "stream" => {}
+            "max_tokens" => max_tokens = scalars.count(value, "max_tokens", 1),
+            "max_completion_tokens" => {
+                max_completion_tokens = scalars.count(value, "max_completion_tokens", 1);
+            }
             "messages" => {
                 for (index, item) in value.items().enumerate() {
                     reader.message(item, Place::item("messages", index), &mut read.turns);
                 }
             }
-            "temperature" => settings.temperature = reader.number(value),
-            "top_p" => settings.top_p = reader.number(value),
-            "top_k" => settings.top_k = reader.number(value),
+            "temperature" => settings.temperature = scalars.number(value, "temperature", 2.0),
+            "top_p" => settings.top_p = scalars.number(value, "top_p", 1.0),
+            // By -1 several servers are told to look at all tokens, as they do by themselves.
+            "top_k" if value.raw() == "-1" => {}
+            "top_k" => settings.top_k = scalars.count(value, "top_k", 0).map(|_| reader.raw(value)),
             "stop" => {
                 settings.stop = match reader.string(value) {
                     Some(stop) => vec![stop],
-                    None => value.items().filter_map(|stop| reader.string(stop)).collect(),
+                    None => scalars.texts(value, "stop"),
                 };
             }
-            "reasoning_effort" => settings.reasoning.effort = reader.string(value),
-            "user" => settings.user = reader.string(value),
-            "service_tier" => settings.service_tier = reader.string(value),
-            "verbosity" => settings.verbosity = reader.string(value),
-            "logprobs" => wants_logprobs = value.as_bool() == Some(true),
-            "top_logprobs" => top_logprobs = value.as_u64(),
-            "parallel_tool_calls" => read.parallel_tool_calls = value.as_bool(),
+            "reasoning_effort" => settings.reasoning.effort = scalars.text(value, "reasoning_effort"),
+            "user" => settings.user = scalars.text(value, "user"),
+            "service_tier" => settings.service_tier = scalars.text(value, "service_tier"),
+            "verbosity" => settings.verbosity = scalars.text(value, "verbosity"),
+            "logprobs" => wants_logprobs = scalars.flag(value, "logprobs") == Some(true),
+            "top_logprobs" => top_logprobs = scalars.count_within(value, "top_logprobs", 0, 20),
+            "parallel_tool_calls" => read.parallel_tool_calls = scalars.flag(value, "parallel_tool_calls"),
             "response_format" => read.format = reader.format(value),
+            "n" => {
+                scalars.count(value, "n", 1);
+                read.extras.push((ByteString::from_static("n"), reader.raw(value)));
+            }
             "tools" => reader.tools(value, "tools", &mut read.tools),
             "functions" => reader.tools(value, "functions", &mut read.tools),
             "tool_choice" | "function_call" => read.tool_choice = reader.tool_choice(value),
@@ -63,15 +77,17 @@ pub(crate) fn read_conversation(request: &ChatRequest) -> Conversation {
             other => read.extras.push((ByteString::from(other), reader.raw(value))),
         }
     }
+    read.settings.max_tokens = max_completion_tokens.or(max_tokens);
     if wants_logprobs {
         read.settings.logprobs = Some(top_logprobs.unwrap_or(0));
     }
+    read.invalid = reader.scalars.into_problem();
     read
 }
 
 // === impl Reader
 
-impl Reader<'_> {
+impl<'d> Reader<'d> {
     fn string(&self, value: Value<'_>) -> Option<ByteString> {
         value.as_str().map(|text| match text {
             std::borrow::Cow::Borrowed(_) => {
@@ -80,10 +96,6 @@ impl Reader<'_> {
             }
             std::borrow::Cow::Owned(unescaped) => ByteString::from(unescaped),
         })
-    }
-
-    fn number(&self, value: Value<'_>) -> Option<ByteString> {
-        (value.kind() == Kind::Number).then(|| self.raw(value))
     }
 
     fn raw(&self, value: Value<'_>) -> ByteString {
@@ -231,7 +243,7 @@ impl Reader<'_> {
         }
     }
 
-    fn tool_choice(&self, value: Value<'_>) -> Option<ToolChoice> {
+    fn tool_choice(&self, value: Value<'d>) -> Option<ToolChoice> {
         if let Some(word) = self.string(value) {
             return Some(match &*word {
                 "auto" => ToolChoice::Auto,
@@ -240,9 +252,7 @@ impl Reader<'_> {
                 _ => ToolChoice::Other(word),
             });
         }
-        if value.kind() != Kind::Object {
-            return None;
-        }
+        self.scalars.object(value, "tool_choice")?;
         let named = |value: Value<'_>, kind: ToolKind| ToolChoice::Named {
             name: self.text(value, "name").unwrap_or_default(),
             kind,
@@ -264,11 +274,19 @@ impl Reader<'_> {
         })
     }
 
-    fn format(&self, value: Value<'_>) -> Format {
+    fn format(&self, value: Value<'d>) -> Format {
+        self.scalars.object(value, "response_format");
         match self.text(value, "type").as_deref() {
             Some("json_object") => Format::Json,
             Some("json_schema") => {
                 let inner = value.get("json_schema").unwrap_or(value);
+                match inner.get("schema") {
+                    Some(schema) => drop(self.scalars.object(schema, "response_format.json_schema.schema")),
+                    None => {
+                        let param = "response_format.json_schema.schema";
+                        self.scalars.refuse(RequestError::field(param, "is missing"));
+                    }
+                }
                 Format::Schema {
                     name: self.text(inner, "name"),
                     description: self.text(inner, "description"),

@@ -48,6 +48,8 @@ pub struct StreamObserver {
     model: Option<String>,
     has_content: bool,
     is_done: bool,
+    /// `[DONE]` came before the answer was finished.
+    is_cut: bool,
     error: Option<Bytes>,
     finish_reasons: Vec<FinishReason>,
     /// Bit per choice index.
@@ -67,7 +69,7 @@ pub struct FinishReason {
 /// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamEnd {
-    /// The upstream closed it with `[DONE]`.
+    /// The upstream closed it with `[DONE]` after every choice had its finish reason.
     Complete,
     /// Every choice has a finish reason, but `[DONE]` is missing.
     CompleteWithoutDone,
@@ -75,6 +77,8 @@ pub enum StreamEnd {
     Truncated,
     /// The upstream reported an error in it.
     UpstreamError,
+    /// It holds something that cannot be translated without leaving out part of the answer.
+    Malformed,
 }
 
 /// Frames to forward that stand side by side in one chunk.
@@ -121,6 +125,7 @@ impl StreamObserver {
             model: None,
             has_content: false,
             is_done: false,
+            is_cut: false,
             error: None,
             finish_reasons: Vec::new(),
             started: 0,
@@ -199,9 +204,15 @@ impl StreamObserver {
         self.has_content
     }
 
-    /// Whether `[DONE]` was seen.
+    /// Whether `[DONE]` was seen where it belongs.
     pub fn is_done(&self) -> bool {
         self.is_done
+    }
+
+    /// Whether `[DONE]` came before the answer was finished. Where bytes are held back the client
+    /// does not get it, nor what follows: end the stream.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// The data of the first error event.
@@ -219,23 +230,31 @@ impl StreamObserver {
     }
 
     fn end(&self) -> StreamEnd {
-        let has_finished = self.finished != 0 && self.started & !self.finished == 0;
         match (self.error.is_some(), self.is_done) {
             (true, _) => StreamEnd::UpstreamError,
             (false, true) => StreamEnd::Complete,
-            (false, false) if has_finished => StreamEnd::CompleteWithoutDone,
+            (false, false) if self.has_finished() => StreamEnd::CompleteWithoutDone,
             (false, false) => StreamEnd::Truncated,
         }
     }
 
+    /// Whether every choice that began has a finish reason.
+    fn has_finished(&self) -> bool {
+        self.finished != 0 && self.started & !self.finished == 0
+    }
+
     /// Reads a frame; says whether the client gets it.
     fn observe(&mut self, frame: &Frame) -> bool {
+        if self.is_cut {
+            return false;
+        }
         let event = frame.event();
         let Some(data) = event.data else { return true };
         let data = data.trim_ascii();
         if data == b"[DONE]" {
-            self.is_done = true;
-            return true;
+            self.is_done = self.error.is_some() || self.has_finished();
+            self.is_cut = !self.is_done;
+            return self.is_done;
         }
         if event.name == Some(b"error") {
             self.error.get_or_insert_with(|| Bytes::copy_from_slice(data));
@@ -292,7 +311,9 @@ impl StreamObserver {
         let bit = 1_u128 << index;
         self.started |= bit;
         self.has_content |= has_content(choice);
-        let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) else { return };
+        let reason = choice.get("finish_reason").and_then(Value::as_str);
+        // Some servers write an empty word where others write null.
+        let Some(reason) = reason.filter(|reason| !reason.is_empty()) else { return };
         if self.finished & bit == 0 {
             self.finished |= bit;
             self.finish_reasons.push(FinishReason { choice: index as u32, reason: cut(&reason) });

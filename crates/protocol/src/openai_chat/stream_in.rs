@@ -1,12 +1,12 @@
 //! Reads the chunks of Chat Completions as events.
 
-use crate::answer::{AnswerContext, Event, StopReason, TokenUsage};
+use crate::answer::{AnswerContext, Broken, Event, StopReason, TokenUsage};
 use crate::error::ApiError;
 use crate::json::{Kind, Value};
 use crate::loss::{Losses, Reason};
 use crate::openai_chat::answer::read_stop;
 
-/// Calls beyond this many are not read.
+/// An answer with more calls than this is not read.
 const MAX_CALLS: usize = 1024;
 
 /// What is known of a stream of chunks.
@@ -37,15 +37,22 @@ impl ChatReader {
         context: &AnswerContext,
         losses: &mut Losses,
         sink: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), Broken> {
         let is_error = chunk.get("error").is_some_and(|error| !error.is_null())
             || chunk.get("object").and_then(Value::as_str).as_deref() == Some("error");
         if is_error {
-            let error = ApiError::from_value(0, chunk);
-            return Err(error.unwrap_or_else(|| ApiError::new(500, "the model failed without saying why")));
+            return Err(Broken::Upstream(ApiError::of_event(chunk)));
         }
         let text = |key: &str| chunk.get(key).and_then(Value::as_str).unwrap_or_default();
-        if !self.has_started && chunk.get("choices").is_some() {
+        let choices = chunk.get("choices").filter(|choices| !choices.is_null());
+        if choices.is_some_and(|choices| choices.kind() != Kind::Array) {
+            return Err(Broken::Malformed("sent a chunk whose `choices` are no list"));
+        }
+        let usage = chunk.get("usage");
+        if choices.is_none() && usage.is_none() {
+            losses.add_once(Reason::UnknownEvent, "chunk");
+        }
+        if !self.has_started && choices.is_some() {
             self.has_started = true;
             sink(Event::Start {
                 id: &text("id"),
@@ -54,14 +61,17 @@ impl ChatReader {
                 service_tier: Some(&*text("service_tier")).filter(|tier| !tier.is_empty()),
             });
         }
-        for choice in chunk.get("choices").into_iter().flat_map(Value::items) {
+        for choice in choices.into_iter().flat_map(Value::items) {
+            if choice.kind() != Kind::Object {
+                return Err(Broken::Malformed("sent a chunk with a choice that is no object"));
+            }
             if choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0 {
-                self.choice(choice, context, losses, sink);
+                self.choice(choice, context, losses, sink)?;
             } else {
                 losses.add_once(Reason::Choices, "choices");
             }
         }
-        if let Some(usage) = chunk.get("usage").and_then(TokenUsage::of_openai) {
+        if let Some(usage) = usage.and_then(TokenUsage::of_openai) {
             sink(Event::Usage(usage));
         }
         Ok(())
@@ -73,8 +83,10 @@ impl ChatReader {
         context: &AnswerContext,
         losses: &mut Losses,
         sink: &mut dyn FnMut(Event<'_>),
-    ) {
-        if let Some(delta) = choice.get("delta").or_else(|| choice.get("message")) {
+    ) -> Result<(), Broken> {
+        let delta = choice.get("delta").or_else(|| choice.get("message"));
+        if let Some(delta) = delta.filter(|delta| !delta.is_null()) {
+            check_delta(delta)?;
             let text = |key: &str| delta.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
             if let Some(thought) = text("reasoning_content").or_else(|| text("reasoning")) {
                 sink(Event::Thinking(&thought));
@@ -85,8 +97,11 @@ impl ChatReader {
                 sink(Event::Text { text: &words, logprobs });
             }
             if let Some(parts) = delta.get("content").filter(|content| content.kind() == Kind::Array) {
-                for words in parts.items().filter_map(|part| part.get("text").and_then(Value::as_str)) {
-                    sink(Event::Text { text: &words, logprobs: None });
+                for part in parts.items() {
+                    match part.get("text").and_then(Value::as_str) {
+                        Some(words) => sink(Event::Text { text: &words, logprobs: None }),
+                        None => losses.add_once(Reason::AnswerBlock, "choices[0].delta.content"),
+                    }
                 }
             }
             if let Some(words) = text("refusal") {
@@ -100,13 +115,24 @@ impl ChatReader {
             }
             for call in delta.get("tool_calls").into_iter().flat_map(Value::items) {
                 let number = call.get("index").and_then(Value::as_u64).unwrap_or(0);
-                self.call(call, number, context, sink);
+                self.call(call, number, context, sink)?;
             }
             if let Some(call) = delta.get("function_call").filter(|call| call.kind() == Kind::Object) {
-                self.call(call, 0, context, sink);
+                self.call(call, 0, context, sink)?;
             }
         }
-        if choice.get("finish_reason").is_some_and(|reason| reason.kind() == Kind::String) {
+        if let Some(reason) = choice.get("finish_reason").filter(|reason| !reason.is_null()) {
+            let Some(reason) = reason.as_str() else {
+                return Err(Broken::Malformed("sent a finish reason that is no word"));
+            };
+            // Some servers write an empty word where others write null.
+            if reason.is_empty() {
+                return Ok(());
+            }
+            if is_failure(&reason) {
+                let message = format!("the model stopped with the finish reason `{reason}`");
+                return Err(Broken::Upstream(ApiError::new(500, message)));
+            }
             self.start_pending(context, sink);
             let mut stop = read_stop(choice);
             if !self.calls.is_empty() && matches!(stop.reason, StopReason::End | StopReason::Other) {
@@ -114,6 +140,7 @@ impl ChatReader {
             }
             sink(Event::Stop { reason: stop.reason, sequence: stop.sequence.as_deref() });
         }
+        Ok(())
     }
 
     /// Reads a piece of a call. Some servers give every call the same number, but not the same id.
@@ -123,7 +150,10 @@ impl ChatReader {
         number: u64,
         context: &AnswerContext,
         sink: &mut dyn FnMut(Event<'_>),
-    ) {
+    ) -> Result<(), Broken> {
+        if call.kind() != Kind::Object {
+            return Err(Broken::Malformed("sent a tool call that is no object"));
+        }
         let custom = call.get("custom");
         let inner = call.get("function").or(custom).unwrap_or(call);
         let text = |value: Value<'_>, key: &str| {
@@ -135,7 +165,9 @@ impl ChatReader {
             |open: &OpenCall| !id.is_empty() && !open.id.is_empty() && open.id != id && !name.is_empty();
         let index = match known.filter(|&index| !is_other(&self.calls[index])) {
             Some(index) => index,
-            None if self.calls.len() >= MAX_CALLS => return,
+            None if self.calls.len() >= MAX_CALLS => {
+                return Err(Broken::Malformed("sent an answer with too many tool calls"));
+            }
             None => {
                 self.calls.push(OpenCall {
                     number,
@@ -168,6 +200,7 @@ impl ChatReader {
         if !arguments.is_empty() {
             sink(Event::ToolInput { index, text: &arguments });
         }
+        Ok(())
     }
 
     /// Calls that never got a name are told all the same.
@@ -176,6 +209,34 @@ impl ChatReader {
             open.start(index, context, sink);
         }
     }
+}
+
+/// Finish reasons that are no end of an answer: several servers tell of a failure in this way.
+pub(super) fn is_failure(finish_reason: &str) -> bool {
+    matches!(finish_reason, "error" | "abort")
+}
+
+/// Refuses a delta that holds part of the answer in a shape that cannot be read: left out, it would
+/// be missing without a trace.
+fn check_delta(delta: Value<'_>) -> Result<(), Broken> {
+    if delta.kind() != Kind::Object {
+        return Err(Broken::Malformed("sent a chunk whose `delta` is no object"));
+    }
+    for member in delta.members() {
+        let kind = member.value.kind();
+        let is_fine = match &*member.key {
+            _ if kind == Kind::Null => true,
+            "content" => matches!(kind, Kind::String | Kind::Array),
+            "reasoning_content" | "reasoning" | "refusal" => kind == Kind::String,
+            "tool_calls" => kind == Kind::Array,
+            "function_call" => kind == Kind::Object,
+            _ => true,
+        };
+        if !is_fine {
+            return Err(Broken::Malformed("sent a chunk whose `delta` holds a value of a wrong type"));
+        }
+    }
+    Ok(())
 }
 
 // === impl OpenCall

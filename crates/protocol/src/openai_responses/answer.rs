@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::echo::Standing;
-use crate::answer::{Answer, AnswerContext, Call, Piece};
+use crate::answer::{Answer, AnswerContext, Call, Completeness, Piece};
 use crate::conversation::marked_signature;
 use crate::json::Writer;
 use crate::loss::{Losses, Reason};
@@ -76,7 +76,8 @@ fn write_output(answer: &Answer, context: &AnswerContext, status: &'static str, 
             }
             Piece::ToolUse(call) => output.object(|item| {
                 let id = id(if call.is_custom { "ctc" } else { "fc" });
-                write_call(&id, call, status, item);
+                let is_half = !call.is_custom && Completeness::is_half_of(&call.input);
+                write_call(&id, call, if is_half { "incomplete" } else { status }, item);
             }),
         }
         index += 1;

@@ -55,6 +55,7 @@ pub(super) fn conversation(document: &Document, max_items: usize) -> Result<Conv
         return Err(RequestError::NotAnObject(root.kind().described()));
     }
     let reader = Reader::new(document, max_items);
+    let scalars = &reader.scalars;
     let mut read = Conversation::default();
     let (mut model, mut input, mut instructions, mut top_logprobs) = (None, None, None, None);
     let mut wants_logprobs = false;
@@ -66,28 +67,31 @@ pub(super) fn conversation(document: &Document, max_items: usize) -> Result<Conv
             "input" => input = Some(value),
             "instructions" => instructions = Some(value),
             "stream" => settings.stream = optional_bool(value, "stream")?.unwrap_or(false),
-            "max_output_tokens" => settings.max_tokens = value.as_u64(),
-            "temperature" => settings.temperature = reader.number(value),
-            "top_p" => settings.top_p = reader.number(value),
-            "user" => settings.user = reader.string(value),
-            "service_tier" => settings.service_tier = reader.string(value),
-            "top_logprobs" => top_logprobs = value.as_u64(),
-            "parallel_tool_calls" => read.parallel_tool_calls = value.as_bool(),
+            "max_output_tokens" => settings.max_tokens = scalars.count(value, "max_output_tokens", 1),
+            "temperature" => settings.temperature = scalars.number(value, "temperature", 2.0),
+            "top_p" => settings.top_p = scalars.number(value, "top_p", 1.0),
+            "user" => settings.user = scalars.text(value, "user"),
+            "service_tier" => settings.service_tier = scalars.text(value, "service_tier"),
+            "top_logprobs" => top_logprobs = scalars.count_within(value, "top_logprobs", 0, 20),
+            "parallel_tool_calls" => read.parallel_tool_calls = scalars.flag(value, "parallel_tool_calls"),
             "reasoning" => {
-                settings.reasoning.effort = value.get("effort").and_then(|effort| reader.string(effort));
+                let effort = scalars.object(value, "reasoning").and_then(|stated| stated.get("effort"));
+                settings.reasoning.effort = effort.and_then(|it| scalars.text(it, "reasoning.effort"));
             }
             "text" => {
-                settings.verbosity = value.get("verbosity").and_then(|word| reader.string(word));
-                if let Some(stated) = value.get("format") {
+                let stated = scalars.object(value, "text");
+                let verbosity = stated.and_then(|stated| stated.get("verbosity"));
+                settings.verbosity = verbosity.and_then(|word| scalars.text(word, "text.verbosity"));
+                if let Some(stated) = stated.and_then(|stated| stated.get("format")) {
                     read.format = format(&reader, stated);
                 }
             }
+            "store" | "background" => drop(scalars.flag(value, &member.key)),
             "tools" => read.tools = tools(&reader, value)?,
             "tool_choice" => read.tool_choice = tool_choice(&reader, value),
             "include" => {
-                wants_logprobs = value
-                    .items()
-                    .any(|item| item.as_str().as_deref() == Some("message.output_text.logprobs"));
+                let included = scalars.texts(value, "include");
+                wants_logprobs = included.iter().any(|name| &**name == "message.output_text.logprobs");
             }
             own if SERVICE_KEYS.contains(&own) => {}
             other => {
@@ -108,6 +112,7 @@ pub(super) fn conversation(document: &Document, max_items: usize) -> Result<Conv
         read.turns.push(turn);
     }
     items(&reader, input, &mut read.turns)?;
+    read.invalid = reader.scalars.into_problem();
     Ok(read)
 }
 
@@ -297,10 +302,15 @@ fn part(reader: &Reader<'_>, part: Value<'_>) -> Result<Content> {
     })
 }
 
-fn format(reader: &Reader<'_>, value: Value<'_>) -> Format {
+fn format<'d>(reader: &Reader<'d>, value: Value<'d>) -> Format {
+    reader.scalars.object(value, "text.format");
     let text = |key: &str| value.get(key).and_then(|value| reader.string(value));
     match text("type").as_deref() {
         Some("json_object") => Format::Json,
+        Some("json_schema") if value.get("schema").is_none() => {
+            reader.scalars.refuse(RequestError::field("text.format.schema", "is missing"));
+            Format::Text
+        }
         Some("json_schema") => Format::Schema {
             name: text("name"),
             description: text("description"),
@@ -348,7 +358,7 @@ fn tools(reader: &Reader<'_>, value: Value<'_>) -> Result<Vec<Tool>> {
     Ok(tools)
 }
 
-fn tool_choice(reader: &Reader<'_>, value: Value<'_>) -> Option<ToolChoice> {
+fn tool_choice<'d>(reader: &Reader<'d>, value: Value<'d>) -> Option<ToolChoice> {
     if let Some(word) = reader.string(value) {
         return Some(match &*word {
             "auto" => ToolChoice::Auto,
@@ -357,6 +367,7 @@ fn tool_choice(reader: &Reader<'_>, value: Value<'_>) -> Option<ToolChoice> {
             _ => ToolChoice::Other(word),
         });
     }
+    reader.scalars.object(value, "tool_choice")?;
     let inner = value.get("function").or_else(|| value.get("custom")).unwrap_or(value);
     let name = |value: Value<'_>| {
         let inner = value.get("function").unwrap_or(value);

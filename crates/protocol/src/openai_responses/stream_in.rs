@@ -1,7 +1,7 @@
 //! Reads the events of an upstream that speaks Responses: for what routing wants to know, while
 //! they pass to the client as they are.
 
-use crate::answer::{Event, StopReason, TokenUsage};
+use crate::answer::{Broken, Event, StopReason, TokenUsage};
 use crate::error::ApiError;
 use crate::json::Value;
 
@@ -15,11 +15,7 @@ pub(crate) struct ResponsesReader {
 
 impl ResponsesReader {
     /// Reads one event; says whether it is the closing one.
-    pub(crate) fn read(
-        &mut self,
-        event: Value<'_>,
-        sink: &mut dyn FnMut(Event<'_>),
-    ) -> Result<bool, ApiError> {
+    pub(crate) fn read(&mut self, event: Value<'_>, sink: &mut dyn FnMut(Event<'_>)) -> Result<bool, Broken> {
         let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
         let response = event.get("response");
         if let Some(response) = response.filter(|_| !self.has_started) {
@@ -50,8 +46,7 @@ impl ResponsesReader {
             }
             "response.failed" | "error" => {
                 let error = response.unwrap_or(event);
-                Err(ApiError::from_value(0, error)
-                    .unwrap_or_else(|| ApiError::new(500, "the model failed without saying why")))
+                Err(Broken::Upstream(ApiError::of_event(error)))
             }
             _ => {
                 if let Some(delta) = delta {

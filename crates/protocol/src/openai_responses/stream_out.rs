@@ -414,6 +414,11 @@ impl ResponsesWriter {
         if self.items[item].ended_as.is_some() {
             return;
         }
+        // Arguments that broke off are not complete, whatever comes after them.
+        let status = match &self.items[item].kind {
+            ItemKind::Call { call, input } if !call.is_custom && input.is_half() => "incomplete",
+            _ => status,
+        };
         self.items[item].ended_as = Some(status);
         if self.open == Some(item) {
             self.open = None;

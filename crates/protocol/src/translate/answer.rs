@@ -7,6 +7,7 @@ use crate::answer::{Answer, AnswerContext, TokenUsage};
 use crate::json::{JsonLimits, Mode, Tape, Value};
 use crate::loss::Losses;
 use crate::protocol::Protocol;
+use crate::signatures::fingerprint;
 use crate::{anthropic, openai_chat, openai_responses};
 
 /// An answer as the client gets it.
@@ -20,10 +21,14 @@ pub struct TranslatedAnswer {
     pub model: String,
     /// What could not be said in the client's protocol.
     pub losses: Losses,
+    /// Of the signatures that passed to the client without a mark: for
+    /// [`SignatureMemory::note`](crate::SignatureMemory::note).
+    pub signatures: Vec<u64>,
 }
 
 /// Translates the body of a successful answer. Where both sides speak the same protocol, the body
-/// is the upstream's own. None if it is not an answer of the upstream's protocol.
+/// is the upstream's own. None if it is not an answer of the upstream's protocol, or calls a
+/// tool with half of its arguments and yet says that it is finished.
 pub fn translate_answer(body: &Bytes, context: &AnswerContext) -> Option<TranslatedAnswer> {
     let text = std::str::from_utf8(body).ok()?;
     let mut tape = Tape::default();
@@ -32,20 +37,39 @@ pub fn translate_answer(body: &Bytes, context: &AnswerContext) -> Option<Transla
     let mut losses = Losses::default();
     if context.client == context.upstream {
         let model = root.get("model").and_then(Value::as_str).unwrap_or_default().into_owned();
-        return Some(TranslatedAnswer { body: body.clone(), usage: usage_of(root, context), model, losses });
+        let signatures = if context.client == Protocol::Messages { signatures_of(root) } else { Vec::new() };
+        let usage = usage_of(root, context);
+        return Some(TranslatedAnswer { body: body.clone(), usage, model, losses, signatures });
     }
     let answer: Answer = match context.upstream {
         Protocol::Chat => openai_chat::read_answer(root, context, &mut losses)?,
         Protocol::Messages => anthropic::read_answer(root, context, &mut losses)?,
         Protocol::Responses => return None,
     };
+    if answer.has_half_call() {
+        return None;
+    }
     let body = match context.client {
         Protocol::Chat => openai_chat::write_answer(&answer, context, &mut losses),
         Protocol::Messages => anthropic::write_answer(&answer, context, &mut losses),
         Protocol::Responses => openai_responses::write_answer(&answer, context, &mut losses)?,
     };
     let usage = answer.usage.map(TokenUsage::to_usage);
-    Some(TranslatedAnswer { body, usage, model: answer.model, losses })
+    Some(TranslatedAnswer { body, usage, model: answer.model, losses, signatures: Vec::new() })
+}
+
+/// The fingerprints of the signatures in a message.
+fn signatures_of(root: Value<'_>) -> Vec<u64> {
+    let blocks = root.get("content").into_iter().flat_map(Value::items);
+    let sealed = blocks.filter_map(|block| {
+        let field = match &*block.get("type")?.as_str()? {
+            "thinking" => "signature",
+            "redacted_thinking" => "data",
+            _ => return None,
+        };
+        block.get(field)?.as_str()
+    });
+    sealed.map(|sealed| fingerprint(&sealed)).collect()
 }
 
 fn usage_of(root: Value<'_>, context: &AnswerContext) -> Option<Usage> {

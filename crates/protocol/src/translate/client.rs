@@ -6,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use vsr_types::RequestView;
 
-use super::{Effort, Outgoing, Target};
+use super::{Effort, Outgoing, Target, reasoning::own_reasoning};
 use crate::answer::AnswerContext;
 use crate::anthropic::{self, MessagesRequest};
 use crate::conversation::{Conversation, read_mark};
@@ -29,9 +29,6 @@ pub enum ClientRequest {
     /// Of Messages.
     Messages(MessagesRequest),
 }
-
-/// What stands where an assistant's message held nothing but reasoning that was left out.
-const OMITTED: &str = r#"{"type":"text","text":"(reasoning omitted)"}"#;
 
 // === impl ClientRequest
 
@@ -143,7 +140,9 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// The backend speaks Responses and the client does not: that way nothing is translated.
+    /// The request has to be translated, and a scalar in it is not what the client's protocol allows,
+    /// or it consists of nothing but content of unknown types; or the backend speaks Responses and
+    /// the client does not: that way nothing is translated.
     pub fn outgoing(&self, target: &Target<'_>, edits: &Edits) -> Result<Outgoing, RequestError> {
         let mut losses = Losses::default();
         if target.protocol == self.protocol() {
@@ -151,6 +150,9 @@ impl ClientRequest {
             return Ok(Outgoing { body, losses });
         }
         let mut conversation = self.conversation();
+        if let Some(problem) = conversation.invalid.clone().or_else(|| conversation.unknown_only()) {
+            return Err(problem);
+        }
         match target.effort {
             Effort::AsStated => {}
             Effort::Off => {
@@ -208,15 +210,19 @@ impl ClientRequest {
         }
     }
 
-    /// The client's own bytes with the edits spliced in, and without the reasoning that the router
-    /// had marked as another protocol's: no provider knows the marks.
+    /// The client's own bytes with the edits spliced in, and without the reasoning of other models or
+    /// the marks that the router had put on it: no provider knows those.
     fn spliced(&self, target: &Target<'_>, edits: &Edits, losses: &mut Losses) -> Bytes {
         let mut edits = edits.clone();
         match self {
             Self::Chat(_) => {}
             Self::Messages(request) => {
-                if let Some(messages) = unmarked_messages(request.root(), target.model, losses) {
-                    edits.set_raw("messages", messages);
+                if let Some(owned) = own_reasoning(request.root(), target, losses) {
+                    edits.set_raw("messages", owned.messages);
+                    if owned.must_not_think {
+                        losses.add(Reason::ReasoningOff, "thinking");
+                        edits.set_raw("thinking", r#"{"type":"disabled"}"#.to_owned());
+                    }
                 }
                 match target.effort {
                     Effort::AsStated => {}
@@ -244,70 +250,6 @@ impl ClientRequest {
         }
         edits.apply_to(self.root(), self.body())
     }
-}
-
-/// `messages` with marked reasoning given back to the model that wrote it and taken from all
-/// others; none if nothing is marked.
-fn unmarked_messages(root: Value<'_>, model: &str, losses: &mut Losses) -> Option<String> {
-    const MARK: &str = "\"vsr1.";
-    let messages = root.get("messages")?;
-    if !messages.raw().contains(MARK) {
-        return None;
-    }
-    let mut out = Writer::with_capacity(messages.raw().len());
-    out.array(|list| {
-        for (index, message) in messages.items().enumerate() {
-            if !message.raw().contains(MARK) {
-                list.raw(message.raw());
-                continue;
-            }
-            list.object(|out| {
-                for member in message.members() {
-                    if member.key != "content" || member.value.kind() != Kind::Array {
-                        out.raw_field(&member.key, member.value.raw());
-                        continue;
-                    }
-                    let blocks: Vec<String> =
-                        member.value.items().filter_map(|block| unmarked_block(block, model)).collect();
-                    if blocks.len() < member.value.items().count() {
-                        losses.add(Reason::Signature, format!("messages[{index}].content"));
-                    }
-                    out.array_field("content", |content| {
-                        if blocks.is_empty() {
-                            content.raw(OMITTED);
-                        }
-                        blocks.iter().for_each(|block| content.raw(block));
-                    });
-                }
-            });
-        }
-    });
-    Some(out.into_string())
-}
-
-/// A block as the provider knows it; none if it is another model's.
-fn unmarked_block(block: Value<'_>, model: &str) -> Option<String> {
-    let (field, sealed) = ["signature", "data"]
-        .into_iter()
-        .find_map(|field| {
-            let sealed = block.get(field)?.as_str()?;
-            read_mark(&sealed)?;
-            Some((field, sealed))
-        })
-        .map_or((None, Cow::Borrowed("")), |(field, sealed)| (Some(field), sealed));
-    let Some(field) = field else { return Some(block.raw().to_owned()) };
-    let mark = read_mark(&sealed).filter(|mark| mark.is_of(model) && !mark.payload().is_empty())?;
-    let mut out = Writer::default();
-    out.object(|out| {
-        for member in block.members() {
-            if member.key == field {
-                out.string_field(field, mark.payload());
-            } else {
-                out.raw_field(&member.key, member.value.raw());
-            }
-        }
-    });
-    Some(out.into_string())
 }
 
 /// `input` without marked reasoning; none if nothing is marked.

@@ -3,14 +3,15 @@
 use bytes::Bytes;
 use vsr_types::Usage;
 
-use crate::answer::{AnswerContext, Event, TokenUsage};
+use crate::answer::{AnswerContext, Broken, Completeness, Event, StopReason, TokenUsage};
 use crate::anthropic::{MessagesReader, MessagesWriter};
 use crate::error::ApiError;
-use crate::json::{JsonLimits, Mode, Tape};
-use crate::loss::Losses;
+use crate::json::{JsonLimits, Kind, Mode, Tape};
+use crate::loss::{Losses, Reason};
 use crate::openai_chat::{ChatReader, ChatWriter, StreamEnd};
 use crate::openai_responses::{ResponsesReader, ResponsesWriter};
 use crate::protocol::Protocol;
+use crate::signatures::fingerprint;
 use crate::sse::{Decoder, EventTooLong, Frame};
 
 /// What a translated stream may cost.
@@ -40,6 +41,7 @@ pub struct StreamTranslator {
     is_broken: bool,
     end: Option<StreamEnd>,
     error: Option<ApiError>,
+    malformed: Option<&'static str>,
 }
 
 /// What was seen of the answer.
@@ -48,7 +50,11 @@ struct Seen {
     usage: Option<TokenUsage>,
     model: Option<String>,
     has_content: bool,
-    has_stopped: bool,
+    stop: Option<StopReason>,
+    /// The arguments of calls so far; none for free-form tools, whose text may end anywhere.
+    calls: Vec<Option<Completeness>>,
+    /// Fingerprints of signatures that nobody has taken yet.
+    signatures: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -72,7 +78,13 @@ enum Step {
     Goes,
     Done,
     Failed(ApiError),
+    Malformed(&'static str),
 }
+
+/// Signatures beyond this many are not remembered.
+const MAX_SIGNATURES: usize = 256;
+
+const HALF_CALL: &str = "finished its answer inside the arguments of a tool call";
 
 const MESSAGE_STOP: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
@@ -115,6 +127,7 @@ impl StreamTranslator {
             is_broken: false,
             end: None,
             error: None,
+            malformed: None,
         }
     }
 
@@ -142,7 +155,7 @@ impl StreamTranslator {
     }
 
     /// Ends the stream and says how it ended. An answer that was finished but for its closing event
-    /// gets it; one that broke off does not look finished: call [`Self::fail`] then.
+    /// gets it; one that broke off or cannot be read does not look finished: call [`Self::fail`] then.
     pub fn finish(&mut self, out: &mut Vec<Bytes>) -> StreamEnd {
         if !self.is_broken
             && let Some(rest) = self.decoder.finish()
@@ -154,12 +167,34 @@ impl StreamTranslator {
         if let Some(end) = self.end {
             return end;
         }
-        let end = if self.seen.has_stopped { StreamEnd::CompleteWithoutDone } else { StreamEnd::Truncated };
-        if end == StreamEnd::CompleteWithoutDone {
+        let end = self.end_of_answer();
+        if end == StreamEnd::Complete {
+            self.losses.add(Reason::ClosingEvent, "stream");
             self.close(out);
         }
+        let end = if end == StreamEnd::Complete { StreamEnd::CompleteWithoutDone } else { end };
         self.end = Some(end);
         end
+    }
+
+    /// How the answer ended, by what was read of it.
+    fn end_of_answer(&mut self) -> StreamEnd {
+        let Some(stop) = self.seen.stop else { return StreamEnd::Truncated };
+        let half_by_reader = match &self.reader {
+            Reader::Messages(reader) => reader.has_half_call(),
+            Reader::Chat(_) | Reader::Responses(_) => false,
+        };
+        let has_half_call = half_by_reader || self.seen.calls.iter().flatten().any(|call| call.is_half());
+        if has_half_call && !stop.may_cut_calls() && !self.is_verbatim() {
+            self.malformed = Some(HALF_CALL);
+            return StreamEnd::Malformed;
+        }
+        StreamEnd::Complete
+    }
+
+    /// Whether the upstream's events pass as they are.
+    fn is_verbatim(&self) -> bool {
+        matches!(self.writer, Writer::Verbatim)
     }
 
     /// Appends an error as the client's protocol tells it in a stream. It is the last event.
@@ -196,6 +231,24 @@ impl StreamTranslator {
         self.error.as_ref()
     }
 
+    /// What the upstream did where the stream cannot be read, as the rest of a sentence about it.
+    pub fn malformed(&self) -> Option<&'static str> {
+        self.malformed
+    }
+
+    /// Whether nothing of the upstream is read any more although it has not closed the answer: call
+    /// [`Self::finish`] then.
+    pub fn is_cut(&self) -> bool {
+        matches!(self.end, Some(StreamEnd::Truncated | StreamEnd::Malformed))
+    }
+
+    /// Takes the fingerprints of signatures that passed to the client without a mark: for
+    /// [`SignatureMemory::note`](crate::SignatureMemory::note).
+    pub fn take_signatures(&mut self) -> Vec<u64> {
+        let signatures = std::mem::take(&mut self.seen.signatures);
+        if self.is_verbatim() { signatures } else { Vec::new() }
+    }
+
     /// What was to be known of the request.
     pub fn context(&self) -> &AnswerContext {
         &self.context
@@ -230,11 +283,23 @@ impl StreamTranslator {
         if self.end.is_some() {
             return;
         }
-        let is_verbatim = matches!(self.writer, Writer::Verbatim);
+        let is_verbatim = self.is_verbatim();
+        let step = self.read(frame, out);
+        if let Step::Done = step {
+            let end = self.end_of_answer();
+            if end == StreamEnd::Complete && is_verbatim {
+                out.push(frame.raw.clone());
+            } else if end == StreamEnd::Complete {
+                self.close(out);
+            }
+            // A closing event without an end of the answer closes nothing, and does not pass.
+            self.end = Some(end);
+            return;
+        }
         if is_verbatim {
             out.push(frame.raw.clone());
         }
-        match self.read(frame, out) {
+        match step {
             Step::Goes if self.held_answer_bytes() > self.options.max_held_bytes => {
                 let message = format!(
                     "the answer is longer than the {} bytes that a stream may hold",
@@ -244,12 +309,12 @@ impl StreamTranslator {
                 self.fail(&error, out);
                 self.end_with(error);
             }
-            Step::Goes => {}
-            Step::Done => {
-                if !is_verbatim {
-                    self.close(out);
-                }
-                self.end = Some(StreamEnd::Complete);
+            Step::Goes | Step::Done => {}
+            // Whoever speaks the upstream's own protocol sees for itself what it sent.
+            Step::Malformed(_) if is_verbatim => {}
+            Step::Malformed(what) => {
+                self.malformed = Some(what);
+                self.end = Some(StreamEnd::Malformed);
             }
             Step::Failed(error) => {
                 if !is_verbatim {
@@ -273,15 +338,39 @@ impl StreamTranslator {
         if data == b"[DONE]" {
             return Step::Done;
         }
-        let Ok(text) = std::str::from_utf8(data) else { return Step::Goes };
+        // Some servers keep the connection alive by an event with nothing in it.
+        if data.is_empty() {
+            return Step::Goes;
+        }
+        let Ok(text) = std::str::from_utf8(data) else {
+            return Step::Malformed("sent an event that is not UTF-8");
+        };
         let Self { context, tape, reader, writer, losses, seen, .. } = self;
+        let is_verbatim = matches!(writer, Writer::Verbatim);
         if tape.scan(text, &JsonLimits::default(), Mode::Tolerant).is_err() {
-            let is_error = event.name == Some(b"error".as_slice());
-            return if is_error { Step::Failed(ApiError::new(500, text)) } else { Step::Goes };
+            if event.name == Some(b"error".as_slice()) {
+                return Step::Failed(ApiError::of_words(text));
+            }
+            // What begins like a document is a torn one, and part of the answer was in it.
+            if data.starts_with(b"{") {
+                return Step::Malformed("sent an event that is not whole JSON");
+            }
+            if !is_verbatim {
+                losses.add_once(Reason::UnreadableEvent, "stream");
+            }
+            return Step::Goes;
         }
         let root = tape.root(text);
-        // What the writer loses is told apart from what the reader loses, and added after.
-        let mut lost_in_writing = Losses::default();
+        if root.kind() != Kind::Object {
+            if !is_verbatim {
+                losses.add_once(Reason::UnreadableEvent, "stream");
+            }
+            return Step::Goes;
+        }
+        // What the writer loses is told apart from what the reader loses, and added after. Where
+        // events pass as they are, nothing is lost.
+        let (mut lost_in_writing, mut lost_in_passing) = (Losses::default(), Losses::default());
+        let losses = if is_verbatim { &mut lost_in_passing } else { losses };
         let mut sink = |event: Event<'_>| {
             seen.note(event);
             match writer {
@@ -302,7 +391,8 @@ impl StreamTranslator {
         match read {
             Ok(true) => Step::Done,
             Ok(false) => Step::Goes,
-            Err(error) => Step::Failed(error),
+            Err(Broken::Upstream(error)) => Step::Failed(error),
+            Err(Broken::Malformed(what)) => Step::Malformed(what),
         }
     }
 
@@ -310,14 +400,17 @@ impl StreamTranslator {
     fn close(&mut self, out: &mut Vec<Bytes>) {
         let Self { context, writer, losses, .. } = self;
         match writer {
-            Writer::Verbatim => match context.client {
-                Protocol::Messages => out.push(Bytes::from_static(MESSAGE_STOP)),
-                Protocol::Chat => out.push(Bytes::from_static(crate::openai_chat::DONE_EVENT)),
-                Protocol::Responses => {}
-            },
-            Writer::Chat(writer) => writer.finish(context, comment(losses), out),
-            Writer::Messages(writer) => writer.finish(context, losses, comment, out),
-            Writer::Responses(writer) => writer.finish(context, comment(losses), out),
+            Writer::Verbatim => {
+                out.extend(losses.comment());
+                match context.client {
+                    Protocol::Messages => out.push(Bytes::from_static(MESSAGE_STOP)),
+                    Protocol::Chat => out.push(Bytes::from_static(crate::openai_chat::DONE_EVENT)),
+                    Protocol::Responses => {}
+                }
+            }
+            Writer::Chat(writer) => writer.finish(context, losses.comment(), out),
+            Writer::Messages(writer) => writer.finish(context, losses, out),
+            Writer::Responses(writer) => writer.finish(context, losses.comment(), out),
         }
     }
 
@@ -332,26 +425,33 @@ impl StreamTranslator {
     }
 }
 
-/// The losses as a comment of the stream, which clients skip.
-fn comment(losses: &Losses) -> Option<Bytes> {
-    let value = losses.header_value()?;
-    Some(Bytes::from([": x-vsr-lossiness-warnings: ", &value, "\n\n"].concat()))
-}
-
 // === impl Seen
 
 impl Seen {
     fn note(&mut self, event: Event<'_>) {
+        if let Event::Signature(sealed) | Event::Redacted(sealed) = event
+            && self.signatures.len() < MAX_SIGNATURES
+        {
+            self.signatures.push(fingerprint(sealed));
+        }
         match event {
             Event::Start { model, .. } if !model.is_empty() => {
                 self.model.get_or_insert_with(|| model.chars().take(128).collect());
             }
-            Event::Text { .. }
-            | Event::Refusal(_)
-            | Event::Thinking(_)
-            | Event::Redacted(_)
-            | Event::ToolStart { .. } => self.has_content = true,
-            Event::Stop { .. } => self.has_stopped = true,
+            Event::Text { .. } | Event::Refusal(_) | Event::Thinking(_) | Event::Redacted(_) => {
+                self.has_content = true
+            }
+            Event::ToolStart { index, is_custom, .. } => {
+                self.has_content = true;
+                self.calls.resize(self.calls.len().max(index + 1), None);
+                self.calls[index] = (!is_custom).then(Completeness::default);
+            }
+            Event::ToolInput { index, text } => {
+                if let Some(Some(call)) = self.calls.get_mut(index) {
+                    call.push(text);
+                }
+            }
+            Event::Stop { reason, .. } => self.stop = Some(reason),
             Event::Usage(usage) => self.usage = Some(usage),
             _ => {}
         }

@@ -91,6 +91,10 @@ pub(crate) fn translated(chunks: &[Bytes], context: AnswerContext) -> (String, S
     if end == StreamEnd::Truncated {
         let error = ApiError::new(502, "the backend broke off").with_code("upstream_truncated");
         translator.fail(&error, &mut out);
+    } else if end == StreamEnd::Malformed {
+        let what = format!("the backend {}", translator.malformed().unwrap());
+        let error = ApiError::new(502, what).with_code("upstream_invalid_response");
+        translator.fail(&error, &mut out);
     }
     (String::from_utf8(out.concat()).unwrap(), end, translator)
 }

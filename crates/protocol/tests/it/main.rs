@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broken_streams;
 mod chat_request;
 mod documents;
 mod errors;
 mod grid;
 mod json;
+mod scalars;
+mod signatures;
 mod splice;
 mod sse;
 mod stream;

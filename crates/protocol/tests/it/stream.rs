@@ -85,9 +85,11 @@ fn an_injected_usage_chunk_is_dropped_and_counted() {
     assert_eq!(seen.forwarded, events(&[ROLE, WORD, STOP, "[DONE]"]));
     assert_eq!(seen.usage.unwrap().completion_tokens, 4);
     // The same without `choices`, with odd spacing, and with line ends of another kind.
-    let stream = "data:{\"usage\" : { \"prompt_tokens\":1 } }\r\n\r\ndata: [DONE]\r\n\r\n";
-    let seen = observe_whole(stream, DROP_USAGE);
-    assert_eq!(seen.forwarded, "data: [DONE]\r\n\r\n");
+    let stop = events(&[STOP]);
+    let done = "data: [DONE]\r\n\r\n";
+    let stream = format!("{stop}data:{{\"usage\" : {{ \"prompt_tokens\":1 }} }}\r\n\r\n{done}");
+    let seen = observe_whole(&stream, DROP_USAGE);
+    assert_eq!(seen.forwarded, stop + done);
     assert_eq!(seen.usage.unwrap().prompt_tokens, 1);
 }
 
@@ -140,6 +142,21 @@ fn the_end_tells_how_the_stream_broke() {
 }
 
 #[test]
+fn a_closing_event_before_the_finish_reason_closes_nothing_and_is_held_back() {
+    for data in [&[ROLE, WORD, "[DONE]"][..], &["[DONE]"], &[WORD, "[DONE]", STOP, "[DONE]"]] {
+        for options in [WHOLE_EVENTS, DROP_USAGE] {
+            let seen = observe_whole(&events(data), options);
+            let before = data.iter().position(|data| *data == "[DONE]").unwrap();
+            assert_eq!((seen.end, seen.forwarded), (StreamEnd::Truncated, events(&data[..before])));
+        }
+    }
+    // Some servers write an empty word until there is a reason.
+    let unfinished = WORD.replace("null}]", "\"\"}]");
+    assert_eq!(observe_whole(&events(&[&unfinished, "[DONE]"]), WHOLE_EVENTS).end, StreamEnd::Truncated);
+    assert_eq!(observe_whole(&events(&[&unfinished, STOP, "[DONE]"]), WHOLE_EVENTS).end, StreamEnd::Complete);
+}
+
+#[test]
 fn every_choice_has_to_finish() {
     let choice = |index: u32, reason: &str| {
         format!(r#"{{"choices":[{{"index":{index},"delta":{{"content":"x"}},"finish_reason":{reason}}}]}}"#)
@@ -182,10 +199,10 @@ fn a_last_event_without_its_blank_line_counts() {
 
 #[test]
 fn a_stream_with_bare_carriage_returns_ends_with_its_last_event() {
-    let stream = "data: note\r\rdata: [DONE]\r\r";
+    let stream = format!("data: {STOP}\r\rdata: [DONE]\r\r");
     for options in [FORWARD, WHOLE_EVENTS, DROP_USAGE] {
-        let seen = observe_whole(stream, options);
-        assert_eq!((seen.end, seen.forwarded.as_str()), (StreamEnd::Complete, stream));
+        let seen = observe_whole(&stream, options);
+        assert_eq!((seen.end, &seen.forwarded), (StreamEnd::Complete, &stream));
     }
 }
 

@@ -33,10 +33,20 @@ contract! {
         compatibility: Option<Compatibility> = None,
         /// Whether clients may name a model themselves.
         explicit_models: ExplicitModels = ExplicitModels::Allow,
+        /// Which losses of translation between protocols are refused; none by default.
+        strict_translation: StrictTranslation = StrictTranslation::default(),
         /// Where learned state is kept.
         state_dir: Expanded = Expanded(".vllm-sr".into()),
         /// Threads that serve requests; one for each processor core if absent.
         worker_threads: Option<u32> = None,
+    }
+
+    /// Which losses of translation between protocols are refused, before the backend is called.
+    pub struct StrictTranslation {
+        /// Whatever is at least this bad.
+        refuse_from: Option<LossSeverity> = None,
+        /// These losses by their codes, however bad they are.
+        refuse: Vec<String> = Vec::new(),
     }
 
     /// How request bodies are taken in by a proxy in front.
@@ -69,6 +79,16 @@ contract_enum! {
     pub enum Compatibility {
         /// The public v0.3 release.
         V0_3 = "v0.3",
+    }
+
+    /// How bad a loss of translation is.
+    pub enum LossSeverity {
+        /// Said in another way, or without effect on the answer.
+        Info = "info",
+        /// Something that the client asked for does not happen.
+        Lossy = "lossy",
+        /// Something is wrong with the request itself.
+        Error = "error",
     }
 
     /// Whether clients may name a model themselves.
