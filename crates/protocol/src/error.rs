@@ -25,10 +25,16 @@ pub enum RequestError {
     /// The body is JSON, but not an object.
     #[error("the body must be a JSON object, not {0}")]
     NotAnObject(&'static str),
+    /// It builds on a conversation that a server would hold.
+    #[error("`thread` is not supported: no conversation is held here; send all of its messages")]
+    Thread,
 }
 
 /// The code for a request that is too long for the model.
 const CONTEXT_LENGTH: &str = "context_length_exceeded";
+
+/// By this code clients of Anthropic know that they have to send the whole conversation.
+const UNSUPPORTED_THREAD: &str = "thread_unsupported_request";
 
 /// How Anthropic's message for it begins.
 const TOO_LONG: &str = "prompt is too long";
@@ -93,6 +99,7 @@ impl RequestError {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::Field { param, .. } => Some(param),
+            Self::Thread => Some("thread"),
             Self::Json(_) | Self::NotAnObject(_) => None,
         }
     }
@@ -101,7 +108,8 @@ impl RequestError {
 impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
         let param = error.param().map(str::to_owned);
-        Self { param, ..Self::new(400, error.to_string()) }
+        let code = (error == RequestError::Thread).then_some(Cow::Borrowed(UNSUPPORTED_THREAD));
+        Self { param, code, ..Self::new(400, error.to_string()) }
     }
 }
 
@@ -315,6 +323,11 @@ impl ApiError {
                 } else {
                     error.string_field("message", &self.message);
                 }
+                if self.code.as_deref() == Some(UNSUPPORTED_THREAD) {
+                    error.object_field("details", |details| {
+                        details.string_field("error_code", UNSUPPORTED_THREAD);
+                    });
+                }
             });
         });
         out.into_string()
@@ -343,6 +356,7 @@ fn is_context_length(message: &str) -> bool {
     message.starts_with(TOO_LONG)
         || message.contains("maximum context length")
         || message.contains("context window")
+        || message.contains("available context size")
 }
 
 /// `message` without what looks like a key: long words that begin as keys do.

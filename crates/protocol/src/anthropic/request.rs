@@ -26,10 +26,14 @@ impl MessagesRequest {
     ///
     /// # Errors
     ///
-    /// Every error is the client's: the body is not acceptable JSON, or a field that routing
-    /// reads is missing or of a wrong type.
+    /// Every error is the client's: the body is not acceptable JSON, a field that routing
+    /// reads is missing or of a wrong type, or the conversation is said to be held by a server.
     pub fn parse(body: Bytes, limits: &RequestLimits) -> Result<Self, RequestError> {
         let document = Document::parse(body, &limits.json)?.with_plain_keys(&limits.json)?;
+        // Each turn may go to another model, so no provider may keep what it builds on.
+        if document.root().get("thread").is_some_and(|thread| !thread.is_null()) {
+            return Err(RequestError::Thread);
+        }
         let conversation = read::conversation(&document, limits.max_items)?;
         Ok(Self { document, conversation })
     }

@@ -1,6 +1,10 @@
 //! Bodies that clients see: errors and the model list.
 
-use vsr_protocol::{ApiError, ErrorType, ModelEntry, model_list};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use vsr_protocol::{
+    ApiError, ErrorType, ModelEntry, Protocol, RequestLimits, anthropic::MessagesRequest, model_list,
+};
 
 use crate::chat_request::read;
 
@@ -34,6 +38,24 @@ fn request_errors_become_bodies() {
     .map(|body| text(&ApiError::from(read(body).unwrap_err()).to_openai_body()))
     .into();
     insta::assert_snapshot!(bodies.join("\n"));
+}
+
+#[test]
+fn a_thread_is_refused_in_the_words_by_which_clients_send_everything() {
+    let read = |thread: &str| {
+        let body = format!(
+            r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"hi"}}],"thread":{thread}}}"#
+        );
+        MessagesRequest::parse(Bytes::from(body), &RequestLimits::default())
+    };
+    assert!(read("null").is_ok());
+    for thread in [r#"{"type":"create"}"#, r#"{"type":"continue","previous_message_id":"msg_1"}"#] {
+        let error = ApiError::from(read(thread).unwrap_err());
+        assert_eq!(error.status, 400);
+        let body: Value = serde_json::from_slice(&error.to_body(Protocol::Messages)).unwrap();
+        assert_eq!(body["error"]["type"], "invalid_request_error");
+        assert_eq!(body["error"]["details"], json!({"error_code": "thread_unsupported_request"}));
+    }
 }
 
 #[test]
