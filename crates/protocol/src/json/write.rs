@@ -1,5 +1,7 @@
 //! Writing JSON text piece by piece, without a tree in between.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::text::quote_into;
@@ -150,12 +152,21 @@ impl Writer {
     }
 }
 
-/// `text` as the data of an event: JSON holds no raw line breaks, so one line is enough.
+/// `json` as the data of an event.
 pub(crate) fn event_data(json: &str) -> Bytes {
-    Bytes::from(["data: ", json, "\n\n"].concat())
+    Bytes::from(["data: ", &one_line(json), "\n\n"].concat())
 }
 
 /// An event with a name.
 pub(crate) fn named_event(name: &str, json: &str) -> Bytes {
-    Bytes::from(["event: ", name, "\ndata: ", json, "\n\n"].concat())
+    Bytes::from(["event: ", name, "\ndata: ", &one_line(json), "\n\n"].concat())
+}
+
+/// `json` without the line breaks that values taken over from a client or an upstream have between
+/// their tokens: they would end the field of the event.
+fn one_line(json: &str) -> Cow<'_, str> {
+    match memchr::memchr2(b'\n', b'\r', json.as_bytes()) {
+        None => Cow::Borrowed(json),
+        Some(_) => Cow::Owned(json.replace(['\n', '\r'], " ")),
+    }
 }

@@ -378,6 +378,32 @@ fn a_stream_holds_no_more_than_it_may() {
 }
 
 #[test]
+fn an_event_is_one_line_of_data_however_client_and_upstream_break_theirs() {
+    let body = json!({"model": "auto", "input": "hi", "metadata": {"k": "v"}, "tools": [
+        {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
+    ]});
+    let body = serde_json::to_string_pretty(&body).unwrap().replace('\n', "\r\n");
+    let request = client_request(Protocol::Responses, &body);
+    let stream = concat!(
+        "data: {\"id\": \"c\", \"choices\": [{\"index\": 0, \"delta\": {\"content\": \"hi\"},\n",
+        "data: \"logprobs\": {\"content\": [{\"token\": \"hi\",\n",
+        "data: \"logprob\": -0.1, \"bytes\": [104,\n",
+        "data: 105], \"top_logprobs\": []}]}, \"finish_reason\": \"stop\"}]}\n\n",
+        "data: [DONE]\n\n",
+    );
+    let context = request.answer_context(&target(Protocol::Chat), "0a1b", 1);
+    let (events, end, _) = translated(&[Bytes::from(stream)], context);
+    assert_eq!(end, StreamEnd::Complete);
+    assert!(!events.contains('\r'));
+    let lines: Vec<&str> = events.lines().filter(|line| !line.is_empty()).collect();
+    for pair in lines.chunks(2) {
+        let data: Value = serde_json::from_str(pair[1].strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(pair[0].strip_prefix("event: "), data["type"].as_str());
+    }
+    assert!(events.contains("-0.1"));
+}
+
+#[test]
 fn errors_of_upstreams_are_read_in_every_shape() {
     let read = |status: u16, body: Value| ApiError::from_upstream(status, body.to_string().as_bytes());
     let openai = read(
@@ -394,6 +420,13 @@ fn errors_of_upstreams_are_read_in_every_shape() {
         "message": "prompt is too long: This model's maximum context length is 4096 tokens"}})
     );
     assert_eq!(body(&openai, Protocol::Chat)["error"]["param"], "messages");
+    let llama = read(
+        400,
+        json!({"error": {"code": 400, "type": "exceed_context_size_error",
+        "message": "request (9031 tokens) exceeds the available context size (2048 tokens), try increasing it"}}),
+    )
+    .unwrap();
+    assert_eq!(body(&llama, Protocol::Responses)["error"]["code"], "context_length_exceeded");
     let anthropic = read(
         400,
         json!({"type": "error", "error": {"type": "invalid_request_error",
