@@ -85,7 +85,7 @@ impl Judge {
     /// The checkpoint's, if its classes are the three.
     pub(crate) fn new(checkpoint: &Checkpoint) -> Option<Self> {
         let places = Relation::places(&checkpoint.labels)?;
-        let weights = Weights::directory(&checkpoint.path);
+        let weights = Weights::directory(checkpoint);
         Some(Self { weights, labels: checkpoint.labels.clone(), places })
     }
 }

@@ -57,7 +57,9 @@ impl Models {
             (ModelRole::Embedding, Serving::Nothing) => self.no_embedder = true,
             (ModelRole::Inference, Serving::Nothing) => self.judge = None,
             (ModelRole::Inference, Serving::Checkpoint(checkpoint)) => {
-                self.judge = Judge::new(checkpoint).map(Arc::new);
+                let known = known.and_then(|known| known.judge.as_ref());
+                let same = known.filter(|judge| judge.weights.are_of(checkpoint)).cloned();
+                self.judge = same.or_else(|| Judge::new(checkpoint).map(Arc::new));
             }
             (ModelRole::Head(head), Serving::Checkpoint(checkpoint)) => {
                 self.own_heads.retain(|(own, _)| *own != head);
