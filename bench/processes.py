@@ -100,8 +100,12 @@ def require_kit(needed: list[str]) -> None:
         sys.exit(f"bench: envoy is not installed in {HOME}; see README.md, or leave it out with PEERS")
 
 
-def load_command(url: str, body: str, *, rate: float, connections: int, seconds: float, warm: float, stream: bool) -> list[str]:
-    command = [*MEASURING, *REAL_TIME, str(LOAD), url, "--body", str(KIT / "bodies" / f"{body}.json"), "--rate", str(rate)]
+def load_command(
+    url: str, body: str | pathlib.Path, *, rate: float, connections: int, seconds: float, warm: float, stream: bool
+) -> list[str]:
+    """The load generator's command; `body` is a body of the kit by its name, or a file."""
+    body = KIT / "bodies" / f"{body}.json" if isinstance(body, str) else body
+    command = [*MEASURING, *REAL_TIME, str(LOAD), url, "--body", str(body), "--rate", str(rate)]
     command += ["--conns", str(connections), "--secs", str(seconds), "--warm", str(warm)]
     return command + (["--stream"] if stream else [])
 
