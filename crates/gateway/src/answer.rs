@@ -76,6 +76,19 @@ fn with_body(status: StatusCode, kind: Kind) -> Answer {
 // === impl AnswerBody ===
 
 impl AnswerBody {
+    /// The body, if it is all there.
+    pub(crate) fn whole(&self) -> Option<&Bytes> {
+        match &self.kind {
+            Kind::Whole(bytes) => Some(bytes),
+            Kind::Events(_) | Kind::Encoded(_) => None,
+        }
+    }
+
+    /// Puts another body in the place of one that is all there.
+    pub(crate) fn replace_whole(&mut self, body: Bytes) {
+        self.kind = Kind::Whole(body);
+    }
+
     /// Keeps the connection busy until this body is gone.
     pub(crate) fn hold(&mut self, busy: Busy) {
         self.busy = Some(busy);

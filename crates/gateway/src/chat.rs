@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use vsr_config::RoutingHeaders;
 use vsr_protocol::{ApiError, ClientRequest, Protocol, RequestLimits};
-use vsr_router::{Reading, RouteInput, Routed, Router, Shortcut, Snapshot};
+use vsr_router::{Reading, ResponsePath, RouteInput, Routed, Router, Shortcut, Snapshot};
 use vsr_types::{Identity, RequestId};
 
 use crate::{
@@ -69,8 +69,10 @@ pub(crate) async fn complete(
         Ok(Routed::Refusal(refused)) => {
             let vsr_router::Refusal { mut exchange, error, reason } = *refused;
             exchange.status(error.status);
+            let mut answer = answer::refusal(&error, call.protocol);
+            forward::add_protocol_headers(&exchange, ResponsePath::Error, call, answer.headers_mut());
             exchange.end(Some(reason));
-            answer::refusal(&error, call.protocol)
+            answer
         }
         Err(refusal) => refusal.answer(call),
     }
@@ -106,8 +108,13 @@ pub(crate) async fn read(
     Ok(body)
 }
 
+/// Whether a body is read and routed on a thread of its own.
+pub(crate) fn is_large(body: &Bytes) -> bool {
+    body.len() > MAX_INLINE_BYTES
+}
+
 async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Routed, Refusal> {
-    let is_large = body.len() > MAX_INLINE_BYTES;
+    let is_large = is_large(&body);
     let (router, id) = (Arc::clone(call.router()), question.request_id.clone());
     let mut opened = step(is_large, id.clone(), move || open(&router, body, question)).await?;
     let read = match opened.reading.take() {
@@ -169,7 +176,7 @@ fn refuse_state(request: &ClientRequest) -> Result<(), Refusal> {
 }
 
 /// Takes a step for a request, for a large one on a thread of its own. A panic in it is this request's alone.
-async fn step<T: Send + 'static>(
+pub(crate) async fn step<T: Send + 'static>(
     is_large: bool,
     id: RequestId,
     step: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
@@ -201,6 +208,7 @@ fn shortcut_answer(call: &Call<'_>, shortcut: Shortcut) -> Answer {
     if call.listener().routing_headers != RoutingHeaders::Off {
         headers.insert(X_VSR_FAST_RESPONSE, HeaderValue::from_static("true"));
     }
+    forward::add_protocol_headers(&exchange, ResponsePath::FastResponse, call, headers);
     forward::add_routing_headers(&exchange, call, headers);
     exchange.status(StatusCode::OK.as_u16());
     exchange.first_byte();

@@ -12,7 +12,7 @@ use vsr_protocol::{ApiError, openai_chat::StreamEnd};
 use vsr_router::{Backend, Exchange};
 use vsr_upstream::Body;
 
-use crate::{failure::Failure, guard, relay::Relay, turn::Turn};
+use crate::{failure::Failure, guard, ping::Ping, relay::Relay, turn::Turn};
 
 /// Pieces are joined until they have so many bytes.
 const JOINED_BYTES: usize = 32 * 1024;
@@ -29,6 +29,7 @@ pub(crate) struct EventStream {
     yielded: Option<Turn>,
     exchange: Option<Exchange>,
     backend: Arc<Backend>,
+    ping: Ping,
 }
 
 /// A stream that the backend encoded although it was told not to: it cannot be looked into.
@@ -40,7 +41,13 @@ pub(crate) struct EncodedStream {
 // === impl EventStream ===
 
 impl EventStream {
-    pub(crate) fn new(upstream: Body, exchange: Exchange, backend: Arc<Backend>, relay: Relay) -> Self {
+    pub(crate) fn new(
+        upstream: Body,
+        exchange: Exchange,
+        backend: Arc<Backend>,
+        relay: Relay,
+        ping: Ping,
+    ) -> Self {
         Self {
             upstream: Some(upstream),
             relay,
@@ -49,6 +56,7 @@ impl EventStream {
             yielded: None,
             exchange: Some(exchange),
             backend,
+            ping,
         }
     }
 
@@ -80,7 +88,7 @@ impl EventStream {
                     self.finish(Some(Failure::of(error.kind())));
                 }
                 Poll::Ready(None) => self.finish(None),
-                Poll::Pending if self.pending.is_empty() => return Poll::Pending,
+                Poll::Pending if self.pending.is_empty() => return self.ping.poll(cx).map(Some),
                 Poll::Pending if self.yielded.is_some_and(|turn| turn != Turn::current()) => break,
                 Poll::Pending => {
                     if self.yielded.is_none() {
@@ -93,6 +101,7 @@ impl EventStream {
         }
         self.yielded = None;
         self.pending_bytes = 0;
+        self.ping.heard();
         Poll::Ready(self.take_pending())
     }
 

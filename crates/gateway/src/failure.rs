@@ -39,6 +39,9 @@ impl Failure {
         what: "sent something that the router failed to handle",
     };
 
+    /// A count of tokens is none.
+    pub(crate) const NO_COUNT: Self = Self::invalid("answered a count of tokens with something else");
+
     /// The stream ended in an orderly way, but not the answer.
     pub(crate) const UNFINISHED: Self = Self {
         status: 502,
@@ -87,7 +90,11 @@ impl Failure {
 
     /// The error for the client. It names the backend as the configuration does, never its address.
     pub(crate) fn to_error(self, exchange: &Exchange, backend: &Backend) -> ApiError {
-        let model = exchange.trace().choice.as_ref().map_or("-", |choice| choice.model.as_str());
+        self.told_of(exchange.trace().choice.as_ref().map_or("-", |choice| choice.model.as_str()), backend)
+    }
+
+    /// The same for a call of `model`.
+    pub(crate) fn told_of(self, model: &str, backend: &Backend) -> ApiError {
         let message = format!("backend `{}` of model `{model}` {}", backend.name, self.what);
         ApiError::new(self.status, message).with_code(self.code)
     }

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use vsr_config::RoutingHeaders;
 use vsr_protocol::{
-    AnswerContext, ApiError, Losses, Protocol, StreamTranslator, TranslatorOptions,
+    AnswerContext, ApiError, Losses, Protocol, Reason, StreamTranslator, TranslatorOptions,
     openai_chat::{StreamObserver, StreamOptions},
     translate_answer,
 };
-use vsr_router::{Exchange, Forward};
+use vsr_router::{Exchange, Forward, ResponsePath};
 use vsr_upstream::{Body, ErrorKind, Request, Response, Timeouts};
 
 use crate::{
@@ -18,10 +18,12 @@ use crate::{
     events::{EncodedStream, EventStream},
     failure::Failure,
     headers,
+    ping::Ping,
     relay::{Relay, Watched},
     service::Call,
 };
 
+const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 const X_VSR_LOSSINESS_WARNINGS: HeaderName = HeaderName::from_static("x-vsr-lossiness-warnings");
 const X_VSR_PROTOCOL_WARNINGS: HeaderName = HeaderName::from_static("x-vsr-protocol-warnings");
 
@@ -36,18 +38,22 @@ struct Pending(Box<Forward>);
 
 /// Sends the request and makes the client's answer of what comes back.
 pub(crate) async fn forward(call: &Call<'_>, client_headers: HeaderMap, mut forward: Box<Forward>) -> Answer {
+    let protocols = (forward.context.client, forward.context.upstream);
+    if protocols.0 == Protocol::Messages
+        && protocols.1 != Protocol::Messages
+        && client_headers.contains_key(ANTHROPIC_BETA)
+    {
+        let mut lost = Losses::default();
+        lost.add(Reason::Beta, "anthropic-beta");
+        forward.exchange.lost_in_request(&forward.context, &lost);
+        forward.losses.extend(lost);
+    }
     let backend = &forward.backend;
     let request = Request {
         method: Method::POST,
         endpoint: Arc::clone(&backend.endpoint),
         path_and_query: backend.chat_path.clone(),
-        headers: headers::to_backend(
-            client_headers,
-            &call.listener().door,
-            backend,
-            &forward.context,
-            call.id,
-        ),
+        headers: headers::to_backend(client_headers, call.listener(), backend, protocols, call.id),
         body: std::mem::take(&mut forward.body),
     };
     let backend = &forward.backend;
@@ -102,6 +108,7 @@ impl Pending {
         }
         exchange.status(status.as_u16());
         let mut head = HeaderMap::with_capacity(32);
+        add_protocol_headers(&exchange, ResponsePath::Upstream, call, &mut head);
         add_routing_headers(&exchange, call, &mut head);
         add_warnings(&losses, call, &mut head);
         let mut answer = if is_encoded(&headers) {
@@ -124,10 +131,12 @@ impl Pending {
                 let translator = StreamTranslator::new(context, TranslatorOptions::default());
                 Relay::Translated(Box::new(translator), client)
             };
-            answer::events(status, EventStream::new(body, exchange, backend, relay))
+            let ping =
+                Ping::new(call.listener().ping_interval, exchange.trace().client_protocol == "anthropic");
+            answer::events(status, EventStream::new(body, exchange, backend, relay, ping))
         };
         head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers::to_client(headers, &mut head);
+        headers::to_client(headers, &call.listener().headers, &mut head);
         *answer.headers_mut() = head;
         answer
     }
@@ -146,9 +155,10 @@ impl Pending {
         exchange.first_byte();
         let mut answer = answer::whole(status, body);
         *answer.headers_mut() = HeaderMap::with_capacity(32);
+        add_protocol_headers(&exchange, ResponsePath::Upstream, call, answer.headers_mut());
         add_routing_headers(&exchange, call, answer.headers_mut());
         add_warnings(&losses, call, answer.headers_mut());
-        headers::to_client(headers, answer.headers_mut());
+        headers::to_client(headers, &call.listener().headers, answer.headers_mut());
         exchange.end(None);
         answer
     }
@@ -161,7 +171,7 @@ impl Pending {
         mut headers: HeaderMap,
         body: Option<Bytes>,
     ) -> Answer {
-        let Forward { mut exchange, backend, context, .. } = *self.0;
+        let Forward { mut exchange, backend, context, losses, .. } = *self.0;
         let translates = context.client != context.upstream;
         let code = status.as_u16();
         let mut answer = match body.filter(|body| is_readable(&headers, body)) {
@@ -181,7 +191,9 @@ impl Pending {
                 answer::refusal(&error, call.protocol)
             }
         };
-        headers::to_client(headers, answer.headers_mut());
+        headers::to_client(headers, &call.listener().headers, answer.headers_mut());
+        add_protocol_headers(&exchange, ResponsePath::Upstream, call, answer.headers_mut());
+        add_warnings(&losses, call, answer.headers_mut());
         exchange.status(answer.status().as_u16());
         exchange.end(Some(if status.is_server_error() { "upstream_5xx" } else { "upstream_4xx" }));
         answer
@@ -211,8 +223,10 @@ fn refused(
 ) -> Answer {
     let error = failure.to_error(&exchange, backend);
     exchange.status(error.status_for(call.protocol));
+    let mut answer = answer::refusal(&error, call.protocol);
+    add_protocol_headers(&exchange, ResponsePath::Error, call, answer.headers_mut());
     exchange.end(Some(failure.reason));
-    answer::refusal(&error, call.protocol)
+    answer
 }
 
 /// A whole answer as the client gets it; its usage is recorded. What cannot be read is passed on only where nothing
@@ -249,6 +263,18 @@ fn add_warnings(losses: &Losses, call: &Call<'_>, headers: &mut HeaderMap) {
     };
     headers.insert(X_VSR_LOSSINESS_WARNINGS, value.clone());
     headers.insert(X_VSR_PROTOCOL_WARNINGS, value);
+}
+
+/// Adds the headers that tell what both sides speak and where the answer comes from.
+pub(crate) fn add_protocol_headers(
+    exchange: &Exchange,
+    path: ResponsePath,
+    call: &Call<'_>,
+    headers: &mut HeaderMap,
+) {
+    vsr_router::protocol_headers(exchange.trace(), path, call.listener().routing_headers, |name, value| {
+        headers.insert(name, value);
+    });
 }
 
 /// Adds the headers that tell of the routing, as far as the listener tells it.

@@ -1,11 +1,13 @@
-//! Which headers pass: to a backend by a list of those that do not, to a client by a list of those that do.
+//! Which headers pass: to a backend by a list of those that do not, to a client by a list of those that do; and what
+//! a listener's rules change in that.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use vsr_protocol::{AnswerContext, Protocol};
+use vsr_protocol::Protocol;
 use vsr_router::Backend;
 
 use crate::{
-    door::Door,
+    header_rules::HeaderRules,
+    listener::Rules,
     request_id::{Id, X_REQUEST_ID},
 };
 
@@ -17,11 +19,12 @@ const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-re
 /// The headers of the request to `backend`: the client's, without what is not for the backend, and the router's own.
 pub(crate) fn to_backend(
     client: HeaderMap,
-    door: &Door,
+    rules: &Rules,
     backend: &Backend,
-    context: &AnswerContext,
+    (client_protocol, protocol): (Protocol, Protocol),
     id: &Id,
 ) -> HeaderMap {
+    let (door, rules) = (&rules.door, &rules.headers);
     let named_by_connection = named_by_connection(&client);
     let keeps_credentials = !backend.has_credential && !door.demands_key();
     let mut headers = HeaderMap::with_capacity(client.keys_len() + backend.headers.len() + 3);
@@ -30,9 +33,10 @@ pub(crate) fn to_backend(
         // Further values of a header come without its name.
         if let Some(name) = name {
             let is_private = is_private(name.as_str())
+                || !rules.passes_request(name.as_str(), !is_personal(name.as_str()))
                 || !keeps_credentials && is_credential(&name)
                 || door.owns_header(&name)
-                || context.client != context.upstream && is_of_vendor(name.as_str(), context.client)
+                || client_protocol != protocol && is_of_vendor(name.as_str(), client_protocol)
                 || named_by_connection.contains(&name);
             passing = (!is_private).then_some(name);
         }
@@ -40,10 +44,10 @@ pub(crate) fn to_backend(
             headers.append(name.clone(), value);
         }
     }
-    if context.client != context.upstream {
-        translate_credential(&mut headers, context.upstream);
+    if client_protocol != protocol {
+        translate_credential(&mut headers, protocol);
     }
-    if context.upstream == Protocol::Messages && !headers.contains_key(ANTHROPIC_VERSION) {
+    if protocol == Protocol::Messages && !headers.contains_key(ANTHROPIC_VERSION) {
         headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -56,14 +60,16 @@ pub(crate) fn to_backend(
 }
 
 /// Adds the headers of a backend's response that the client gets.
-pub(crate) fn to_client(backend: HeaderMap, answer: &mut HeaderMap) {
+pub(crate) fn to_client(backend: HeaderMap, rules: &HeaderRules, answer: &mut HeaderMap) {
     let mut passing = None;
     for (name, value) in backend {
         if let Some(name) = name {
             passing = if name == X_REQUEST_ID {
                 Some(X_UPSTREAM_REQUEST_ID)
             } else {
-                is_for_client(name.as_str()).then_some(name)
+                let passes = !is_private(name.as_str())
+                    && rules.passes_response(name.as_str(), is_for_client(name.as_str()));
+                (passes || describes_body(name.as_str())).then_some(name)
             };
         }
         if let Some(name) = &passing {
@@ -112,13 +118,23 @@ fn is_private(name: &str) -> bool {
         "host" | "content-length" | "content-type" | "content-encoding" | "accept-encoding" | "expect" => {
             true
         }
-        "cookie" | "forwarded" | "via" | "x-real-ip" | "x-request-id" => true,
-        "x-selected-model" | "x-disable-router-memory" => true,
+        "x-request-id" | "x-selected-model" | "x-disable-router-memory" => true,
         _ => {
-            ["proxy-", "x-forwarded-", "x-vsr-", "x-authz-"].iter().any(|prefix| name.starts_with(prefix))
+            ["proxy-", "x-vsr-", "x-authz-"].iter().any(|prefix| name.starts_with(prefix))
                 || name.starts_with("x-user-") && name.ends_with("-key")
         }
     }
+}
+
+/// Headers that say where the client is or who its user is, for whoever stands in front. A listener's rules can let
+/// them pass.
+fn is_personal(name: &str) -> bool {
+    matches!(name, "cookie" | "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
+}
+
+/// Headers without which the body cannot be read.
+fn describes_body(name: &str) -> bool {
+    matches!(name, "content-type" | "content-encoding")
 }
 
 /// Headers that prove who the client is to a provider, or say whose account is charged.
@@ -138,7 +154,7 @@ fn is_credential(name: &HeaderName) -> bool {
 }
 
 fn is_for_client(name: &str) -> bool {
-    matches!(name, "content-type" | "content-encoding" | "retry-after")
+    name == "retry-after"
         || name.starts_with("openai-")
         || name.starts_with("anthropic-ratelimit-")
         || name.starts_with("x-ratelimit-")

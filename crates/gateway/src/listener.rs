@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use vsr_config::{Config, RoutingHeaders};
 
-use crate::{BindError, activity::PhaseLimits, door::Door};
+use crate::{BindError, activity::PhaseLimits, door::Door, header_rules::HeaderRules};
 
 /// A bound listener.
 pub(crate) struct Listener {
@@ -27,6 +27,11 @@ pub(crate) struct Rules {
     pub(crate) request_timeout: Duration,
     pub(crate) routing_headers: RoutingHeaders,
     pub(crate) phase_limits: PhaseLimits,
+    pub(crate) headers: HeaderRules,
+    /// After so long a silence a stream tells its client that it goes on; none never.
+    pub(crate) ping_interval: Option<Duration>,
+    /// Whole answers of at least so many bytes are compressed for clients that accept it.
+    pub(crate) compress_from_bytes: Option<usize>,
     max_connections: usize,
 }
 
@@ -67,6 +72,11 @@ impl Rules {
                 idle: limits.idle_timeout.0,
                 request: listener.timeout.0,
             },
+            headers: HeaderRules::new(&listener.headers),
+            ping_interval: Some(listener.ping_interval.0).filter(|interval| !interval.is_zero()),
+            compress_from_bytes: listener
+                .compress_from_bytes
+                .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             max_connections: limits.max_connections as usize,
         })
     }

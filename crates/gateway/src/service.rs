@@ -13,7 +13,7 @@ use vsr_upstream::Client;
 
 use crate::{
     answer::{self, Answer},
-    body, chat,
+    body, chat, compress,
     connection::Connection,
     count, guard, headers,
     listener::Rules,
@@ -62,6 +62,7 @@ pub(crate) async fn handle(
     let has_promised_body = head.headers.contains_key(header::EXPECT);
     let protocol = Endpoint::of(head.uri.path()).protocol();
     let session = headers::session_id(&head.headers);
+    let compress_from = rules.compress_from_bytes.filter(|_| compress::accepts_gzip(&head.headers));
     let call = Call { connection: &connection, rules: &rules, id: &id, received, protocol };
     let answered = guard::contain(pin!(respond(&call, head, &mut body))).await;
     let mut answer = answered.unwrap_or_else(|_panic| {
@@ -77,6 +78,9 @@ pub(crate) async fn handle(
         } else {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+    }
+    if let Some(from_bytes) = compress_from {
+        compress::compress(&mut answer, from_bytes);
     }
     if let Some(session) = session {
         answer.headers_mut().insert(headers::X_SESSION_ID, session);
@@ -102,7 +106,7 @@ async fn respond(call: &Call<'_>, head: Parts, body: &mut Incoming) -> Answer {
     }
     match endpoint {
         Endpoint::Answer(_) => chat::complete(call, headers, body, identity).await,
-        Endpoint::CountTokens => count::tokens(call, &headers, body).await,
+        Endpoint::CountTokens => Box::pin(count::tokens(call, headers, body, identity)).await,
         Endpoint::Models => {
             let shape = models::Shape::wanted_by(&headers);
             let list = models::list(&call.router().snapshot(), call.connection.worker.started_seconds, shape);

@@ -177,6 +177,16 @@ impl Model {
 // === impl Backend
 
 impl Backend {
+    /// Where it counts tokens, if its path for requests is the one that Messages has.
+    pub(crate) fn count_path(&self) -> Option<PathAndQuery> {
+        let path = self.chat_path.path();
+        if !path.ends_with("/messages") {
+            return None;
+        }
+        let query = self.chat_path.query().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{path}/count_tokens{query}").parse().ok()
+    }
+
     fn serving(&self, model: ModelName) -> Self {
         Self {
             name: Arc::clone(&self.name),

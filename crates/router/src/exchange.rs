@@ -85,6 +85,11 @@ impl Exchange {
         self.router.metrics().lost(context.upstream, context.client, losses);
     }
 
+    /// Sending the request lost something that its body does not tell of.
+    pub fn lost_in_request(&self, context: &AnswerContext, losses: &Losses) {
+        self.router.metrics().lost(context.client, context.upstream, losses);
+    }
+
     /// Signatures of reasoning passed to the client without a mark.
     pub fn signed(&self, context: &AnswerContext, signatures: &[u64]) {
         if !signatures.is_empty() {

@@ -27,6 +27,18 @@ header_names! {
     CONTEXT_TOKEN_COUNT = "x-vsr-context-token-count";
     SUBSTITUTED_FOR = "x-vsr-substituted-for";
     SERVER_TIMING = "server-timing";
+    RESPONSE_PATH = "x-vsr-response-path";
+}
+
+/// Where an answer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponsePath {
+    /// A backend, whatever it said.
+    Upstream,
+    /// A decision that answers by itself.
+    FastResponse,
+    /// The router, which could not get an answer or did not want one.
+    Error,
 }
 
 /// The `x-vsr-matched-…` header of each family, in the order of [`SignalFamily::ALL`].
@@ -61,9 +73,11 @@ struct Page {
     values: Vec<(HeaderName, Range<usize>)>,
 }
 
-/// Calls `add` with each header that `level` tells of a successful, routed answer. Empty values are never sent.
-pub fn response_headers(
+/// Calls `add` with each header that `level` tells of any answer to a request that was read, errors included: what
+/// both sides speak, and where the answer comes from.
+pub fn protocol_headers(
     trace: &RouteTrace,
+    path: ResponsePath,
     level: RoutingHeaders,
     mut add: impl FnMut(HeaderName, HeaderValue),
 ) {
@@ -77,6 +91,24 @@ pub fn response_headers(
         for name in [OUTBOUND_PROTOCOL, UPSTREAM_PROTOCOL] {
             add(name, HeaderValue::from_static(protocol));
         }
+    }
+    let path = match path {
+        ResponsePath::Upstream => "upstream",
+        ResponsePath::FastResponse => "fast_response",
+        ResponsePath::Error => "error",
+    };
+    add(RESPONSE_PATH, HeaderValue::from_static(path));
+}
+
+/// Calls `add` with each header that `level` tells of a successful, routed answer, beside [`protocol_headers`]. Empty
+/// values are never sent.
+pub fn response_headers(
+    trace: &RouteTrace,
+    level: RoutingHeaders,
+    mut add: impl FnMut(HeaderName, HeaderValue),
+) {
+    if level == RoutingHeaders::Off {
+        return;
     }
     let mut page = Page::default();
     if let Some(winner) = &trace.verdict.winner {

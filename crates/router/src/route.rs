@@ -91,7 +91,7 @@ pub struct Refusal {
 
 /// Why the pipeline stopped before a model was reached.
 pub(crate) struct Stop {
-    error: ApiError,
+    pub(crate) error: ApiError,
     reason: &'static str,
 }
 
@@ -104,7 +104,7 @@ struct Prepared {
 }
 
 /// Where the pipeline arrived.
-enum Arrival<'s> {
+pub(crate) enum Arrival<'s> {
     Answer(&'s FastResponse),
     Model { model: &'s Model, choice: Choice },
 }
@@ -185,7 +185,7 @@ impl Router {
         Explanation::new(snapshot, &trace, &view.evaluation_text(), refusal.as_ref())
     }
 
-    fn blank_trace(
+    pub(crate) fn blank_trace(
         &self,
         snapshot: &Snapshot,
         evidence: Evidence,
@@ -220,7 +220,7 @@ impl Router {
     }
 
     /// Signals, projections, decision, selection.
-    fn decide<'s>(
+    pub(crate) fn decide<'s>(
         &self,
         snapshot: &'s Snapshot,
         (view, read): (&RequestView<'_>, Option<&Read>),

@@ -29,6 +29,7 @@ fn listener(listener: &Listener, place: &Path, decoder: &mut Decoder<'_>) {
         .positive("header_timeout", limits.header_timeout)
         .positive("idle_timeout", limits.idle_timeout)
         .at_least_one("max_streams", limits.max_streams);
+    headers(listener, &place.key("headers"), decoder);
     for (index, key) in listener.api_keys.iter().enumerate() {
         if key.expose().trim().is_empty() {
             let place = place.key("api_keys").index(index);
@@ -41,6 +42,53 @@ fn listener(listener: &Listener, place: &Path, decoder: &mut Decoder<'_>) {
             let place = place.key("trusted_peers").index(index);
             let message = format!("`{}` is no address range", peers.0);
             decoder.push(Diagnostic::error(place, message).help("write 10.0.0.0/8, fd00::/8 or 192.0.2.7"));
+        }
+    }
+}
+
+/// Headers that no rule lets through: they frame one message, or are the router's own.
+const NEVER_PASSING: [&str; 14] = [
+    "host",
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "accept-encoding",
+    "x-request-id",
+    "x-selected-model",
+];
+
+fn headers(listener: &Listener, place: &Path, decoder: &mut Decoder<'_>) {
+    let rules = &listener.headers;
+    let lists = [
+        ("request_allow", &rules.request_allow, true),
+        ("request_deny", &rules.request_deny, false),
+        ("response_allow", &rules.response_allow, true),
+        ("response_deny", &rules.response_deny, false),
+    ];
+    for (key, list, is_allowed) in lists {
+        for (index, written) in list.iter().enumerate() {
+            let place = place.key(key).index(index);
+            let name = written.strip_suffix('*').unwrap_or(written).to_ascii_lowercase();
+            let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'+-.^_`|~".contains(c);
+            let is_own = NEVER_PASSING.contains(&&*name)
+                || ["x-vsr-", "x-authz-", "proxy-"].iter().any(|own| name.starts_with(own));
+            if name.is_empty() || !name.chars().all(is_token) {
+                let message = format!("`{written}` is no header name");
+                let help = "write a name such as `cookie`, or the beginning of names such as `x-team-*`";
+                decoder.push(Diagnostic::error(place, message).help(help));
+            } else if is_own && is_allowed {
+                decoder.push(Diagnostic::error(
+                    place,
+                    format!("the header `{written}` never passes; remove it"),
+                ));
+            }
         }
     }
 }

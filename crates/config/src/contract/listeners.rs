@@ -26,8 +26,27 @@ contract! {
         limits: ListenerLimits = ListenerLimits::default(),
         /// How much of the routing is told in response headers.
         routing_headers: RoutingHeaders = RoutingHeaders::Full,
+        /// After so long a silence of a backend a stream tells its client that it goes on; 0 never.
+        ping_interval: TimeSpan = TimeSpan::seconds(15),
+        /// Whole answers of at least so many bytes are compressed for clients that accept gzip; never
+        /// if absent.
+        compress_from_bytes: Option<u64> = None,
+        /// Which headers pass, beside those that pass or stay by default.
+        headers: HeaderRules = HeaderRules::default(),
         /// Transport security.
         tls: Option<ListenerTls> = None,
+    }
+
+    /// Which headers pass. Entries are names, or beginnings of names that end in `*`.
+    pub struct HeaderRules {
+        /// Request headers that reach backends although they would not by default, such as `cookie`.
+        request_allow: Vec<String> = Vec::new(),
+        /// Request headers that do not reach backends.
+        request_deny: Vec<String> = Vec::new(),
+        /// Headers of backends that reach clients although they would not by default.
+        response_allow: Vec<String> = Vec::new(),
+        /// Headers of backends that do not reach clients.
+        response_deny: Vec<String> = Vec::new(),
     }
 
     /// Bounds on what one client may use.
