@@ -176,6 +176,7 @@ impl Drop for EventStream {
     /// Many clients leave at `[DONE]`, before the body's end: they have their answer. The others gave up.
     fn drop(&mut self) {
         let Some(mut exchange) = self.exchange.take() else { return };
+        self.relay.report(&exchange);
         if let Some(usage) = self.relay.usage() {
             exchange.usage(usage);
         }

@@ -39,13 +39,13 @@ struct Pending(Box<Forward>);
 /// Sends the request and makes the client's answer of what comes back.
 pub(crate) async fn forward(call: &Call<'_>, client_headers: HeaderMap, mut forward: Box<Forward>) -> Answer {
     let protocols = (forward.context.client, forward.context.upstream);
-    if protocols.0 == Protocol::Messages
-        && protocols.1 != Protocol::Messages
-        && client_headers.contains_key(ANTHROPIC_BETA)
-    {
+    let is_beta_lost = protocols.0 == Protocol::Messages && protocols.1 != Protocol::Messages;
+    if is_beta_lost && client_headers.contains_key(ANTHROPIC_BETA) {
         let mut lost = Losses::default();
         lost.add(Reason::Beta, "anthropic-beta");
-        forward.exchange.lost_in_request(&forward.context, &lost);
+        if let Err(error) = forward.exchange.lost_in_request(&forward.context, &lost) {
+            return turned_away(call, forward.exchange, &error, "lossy_translation");
+        }
         forward.losses.extend(lost);
     }
     let backend = &forward.backend;
@@ -215,17 +215,17 @@ impl Pending {
     }
 }
 
-fn refused(
-    call: &Call<'_>,
-    mut exchange: Exchange,
-    backend: &vsr_router::Backend,
-    failure: Failure,
-) -> Answer {
+fn refused(call: &Call<'_>, exchange: Exchange, backend: &vsr_router::Backend, failure: Failure) -> Answer {
     let error = failure.to_error(&exchange, backend);
+    turned_away(call, exchange, &error, failure.reason)
+}
+
+/// The router's own error in place of an answer.
+fn turned_away(call: &Call<'_>, mut exchange: Exchange, error: &ApiError, reason: &'static str) -> Answer {
     exchange.status(error.status_for(call.protocol));
-    let mut answer = answer::refusal(&error, call.protocol);
+    let mut answer = answer::refusal(error, call.protocol);
     add_protocol_headers(&exchange, ResponsePath::Error, call, answer.headers_mut());
-    exchange.end(Some(failure.reason));
+    exchange.end(Some(reason));
     answer
 }
 

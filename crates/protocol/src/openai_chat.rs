@@ -14,7 +14,7 @@ pub use stream::{FinishReason, StreamEnd, StreamObserver, StreamOptions};
 pub use usage::read_usage;
 
 pub(crate) use answer::{read_answer, write_answer};
-pub(crate) use read::read_conversation;
+pub(crate) use read::{custom_tools, read_conversation};
 pub(crate) use stream_in::ChatReader;
 pub(crate) use stream_out::ChatWriter;
 pub(crate) use usage::usage_of;

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use vsr_protocol::{AnswerContext, Losses};
+use vsr_protocol::{AnswerContext, ApiError, Losses};
 use vsr_types::{ModelName, RouteTrace, Stage, Usage};
 
-use crate::{Router, Snapshot};
+use crate::{Router, Snapshot, losses};
 
 /// Follows one request from the routing to the last byte of the answer.
 ///
@@ -85,9 +85,18 @@ impl Exchange {
         self.router.metrics().lost(context.upstream, context.client, losses);
     }
 
-    /// Sending the request lost something that its body does not tell of.
-    pub fn lost_in_request(&self, context: &AnswerContext, losses: &Losses) {
+    /// Sending the request loses something that its body does not tell of. The error is that of a policy that does
+    /// not accept it: then the request must not be sent.
+    ///
+    /// # Errors
+    ///
+    /// The configuration refuses such a loss.
+    pub fn lost_in_request(&self, context: &AnswerContext, losses: &Losses) -> Result<(), ApiError> {
         self.router.metrics().lost(context.client, context.upstream, losses);
+        match losses.refused_by(self.snapshot.loss_policy()) {
+            Some(loss) => Err(losses::refusal(loss)),
+            None => Ok(()),
+        }
     }
 
     /// Signatures of reasoning passed to the client without a mark.

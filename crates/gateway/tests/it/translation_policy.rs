@@ -59,6 +59,20 @@ fn single_losses_can_be_refused_by_their_codes() {
 }
 
 #[test]
+fn a_loss_that_only_headers_tell_of_can_be_refused_too() {
+    let backend = Backend::start(Behaviour::default());
+    let scene = strict(&backend, "{refuse: [beta_dropped]}");
+    let ask = |headers: &[(&str, &str)]| {
+        RawClient::request(scene.port(), "POST", MESSAGES_PATH, headers, messages(&json!({})).as_bytes())
+    };
+    let refused = ask(&[("anthropic-beta", "b-1")]);
+    assert_eq!(refused.status(), 400);
+    assert!(refused.text().contains("beta_dropped"), "{}", refused.text());
+    assert!(backend.requests().is_empty());
+    assert_eq!(ask(&[]).status(), 200);
+}
+
+#[test]
 fn a_code_that_no_loss_has_is_a_problem_of_the_configuration() {
     let yaml = Setting::default().yaml(1).replace(
         "{worker_threads: 2}",

@@ -27,9 +27,14 @@ const IDS: IdRules = IdRules { is_plain: true, is_unique: true };
 const CUSTOM_SCHEMA: &str =
     r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
 
-/// The body for a backend that speaks Messages.
-pub(crate) fn write_request(conversation: &Conversation, target: &Target<'_>, losses: &mut Losses) -> Bytes {
-    let turns = arrange(conversation.turns.clone(), IDS, losses);
+/// The body for a backend that speaks Messages, with `turns` as those of the conversation.
+pub(crate) fn write_request(
+    conversation: &Conversation,
+    turns: Vec<Turn>,
+    target: &Target<'_>,
+    losses: &mut Losses,
+) -> Bytes {
+    let turns = arrange(turns, IDS, losses);
     let settings = &conversation.settings;
     let thinking = plan_thinking(conversation, target, &turns, losses);
     let mut out = Writer::with_capacity(4096);

@@ -1,6 +1,6 @@
 //! Writing JSON text piece by piece, without a tree in between.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use bytes::Bytes;
 
@@ -88,8 +88,10 @@ impl Writer {
     }
 
     pub(crate) fn number(&mut self, number: u64) {
-        let text = number.to_string();
-        self.raw(&text);
+        self.separate();
+        // Writing to a string cannot fail.
+        let _ = write!(self.out, "{number}");
+        self.needs_comma = true;
     }
 
     pub(crate) fn bool(&mut self, value: bool) {

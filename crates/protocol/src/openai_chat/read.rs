@@ -85,6 +85,22 @@ pub(crate) fn read_conversation(request: &ChatRequest) -> Conversation {
     read
 }
 
+/// The names of the declared tools that take free text.
+pub(crate) fn custom_tools(request: &ChatRequest) -> Vec<ByteString> {
+    if request.tools().count == 0 {
+        return Vec::new();
+    }
+    let reader = Reader { text: request.text(), scalars: Scalars::new(request.text()) };
+    let mut tools = Vec::new();
+    for list in ["tools", "functions"] {
+        if let Some(value) = request.root().get(list) {
+            reader.tools(value, list, &mut tools);
+        }
+    }
+    let custom = tools.into_iter().filter(|tool| matches!(tool.spec, ToolSpec::Custom { .. }));
+    custom.map(|tool| tool.name).collect()
+}
+
 // === impl Reader
 
 impl<'d> Reader<'d> {

@@ -18,9 +18,14 @@ const CARRIED: &[&str] = &["prompt_cache_key", "prompt_cache_retention", "safety
 /// Ids may hold anything here, and may repeat in later turns.
 const IDS: IdRules = IdRules { is_plain: false, is_unique: false };
 
-/// The body for a backend that speaks Chat Completions.
-pub(crate) fn write_request(conversation: &Conversation, target: &Target<'_>, losses: &mut Losses) -> Bytes {
-    let turns = arrange(conversation.turns.clone(), IDS, losses);
+/// The body for a backend that speaks Chat Completions, with `turns` as those of the conversation.
+pub(crate) fn write_request(
+    conversation: &Conversation,
+    turns: Vec<Turn>,
+    target: &Target<'_>,
+    losses: &mut Losses,
+) -> Bytes {
+    let turns = arrange(turns, IDS, losses);
     let settings = &conversation.settings;
     let mut out = Writer::with_capacity(4096);
     out.open('{');

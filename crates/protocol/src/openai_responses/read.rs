@@ -307,16 +307,19 @@ fn format<'d>(reader: &Reader<'d>, value: Value<'d>) -> Format {
     let text = |key: &str| value.get(key).and_then(|value| reader.string(value));
     match text("type").as_deref() {
         Some("json_object") => Format::Json,
-        Some("json_schema") if value.get("schema").is_none() => {
-            reader.scalars.refuse(RequestError::field("text.format.schema", "is missing"));
-            Format::Text
+        Some("json_schema") => {
+            let Some(schema) = value.get("schema") else {
+                reader.scalars.refuse(RequestError::field("text.format.schema", "is missing"));
+                return Format::Text;
+            };
+            reader.scalars.object(schema, "text.format.schema");
+            Format::Schema {
+                name: text("name"),
+                description: text("description"),
+                schema: reader.raw(schema),
+                strict: value.get("strict").and_then(Value::as_bool),
+            }
         }
-        Some("json_schema") => Format::Schema {
-            name: text("name"),
-            description: text("description"),
-            schema: value.get("schema").map_or_else(|| ByteString::from_static("{}"), |s| reader.raw(s)),
-            strict: value.get("strict").and_then(Value::as_bool),
-        },
         _ => Format::Text,
     }
 }

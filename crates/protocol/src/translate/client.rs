@@ -165,9 +165,14 @@ impl ClientRequest {
                     crate::Reasoning { effort: Some(ByteString::from(level)), ..crate::Reasoning::default() };
             }
         }
+        // The writers put the turns in order; where nobody else needs them they are not copied.
+        let turns = match &mut conversation {
+            Cow::Owned(owned) => std::mem::take(&mut owned.turns),
+            Cow::Borrowed(shared) => shared.turns.clone(),
+        };
         let body = match target.protocol {
-            Protocol::Chat => openai_chat::write_request(&conversation, target, &mut losses),
-            Protocol::Messages => anthropic::write_request(&conversation, target, &mut losses),
+            Protocol::Chat => openai_chat::write_request(&conversation, turns, target, &mut losses),
+            Protocol::Messages => anthropic::write_request(&conversation, turns, target, &mut losses),
             Protocol::Responses => {
                 let problem = "cannot be sent to a backend that speaks only the Responses protocol; \
                                send it to `/v1/responses`";
@@ -195,7 +200,7 @@ impl ClientRequest {
             _ => None,
         };
         let custom_tools = match target.protocol {
-            Protocol::Messages if translates => self.conversation().custom_tools().cloned().collect(),
+            Protocol::Messages if translates => self.custom_tools(),
             _ => Vec::new(),
         };
         AnswerContext {
@@ -207,6 +212,15 @@ impl ClientRequest {
             custom_tools,
             include_usage: self.as_chat().and_then(ChatRequest::include_usage) == Some(true),
             response,
+        }
+    }
+
+    /// The names of tools that take free text. A chat request is not read once more for them.
+    fn custom_tools(&self) -> Vec<ByteString> {
+        match self {
+            Self::Chat(request) => openai_chat::custom_tools(request),
+            Self::Responses(request) => request.conversation().custom_tools().cloned().collect(),
+            Self::Messages(request) => request.conversation().custom_tools().cloned().collect(),
         }
     }
 

@@ -439,7 +439,7 @@ impl Seen {
                 self.model.get_or_insert_with(|| model.chars().take(128).collect());
             }
             Event::Text { .. } | Event::Refusal(_) | Event::Thinking(_) | Event::Redacted(_) => {
-                self.has_content = true
+                self.has_content = true;
             }
             Event::ToolStart { index, is_custom, .. } => {
                 self.has_content = true;

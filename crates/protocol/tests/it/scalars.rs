@@ -71,6 +71,7 @@ fn wrong_scalars_are_refused_by_name_where_they_would_be_lost() {
         (json!({"text": {"verbosity": 3}}), "text.verbosity"),
         (json!({"text": {"format": "json"}}), "text.format"),
         (json!({"text": {"format": {"type": "json_schema"}}}), "text.format.schema"),
+        (json!({"text": {"format": {"type": "json_schema", "schema": 5}}}), "text.format.schema"),
         (json!({"parallel_tool_calls": 1}), "parallel_tool_calls"),
         (json!({"include": "all"}), "include"),
         (json!({"store": "yes"}), "store"),
