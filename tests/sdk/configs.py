@@ -125,6 +125,87 @@ routing:
         - model: smollm2
 """
 
+# What the clients in clients/ are routed to: a word of the question names the model. Each server is there twice, once
+# for each protocol that backends speak. The default is a closed port: a turn that loses its decision fails.
+CLIENTS_HEAD = """\
+providers:
+  defaults:
+    default_model: nobody
+  models:
+    - name: nobody
+      backend_refs:
+        - name: nobody
+          endpoint: 127.0.0.1:9
+"""
+
+CLIENTS_MODEL = """\
+    - name: {name}
+      provider_model_id: {served}
+      api_format: {api_format}
+      reliability:
+        retry_count: 0
+      backend_refs:
+        - name: {name}
+          endpoint: 127.0.0.1:{port}
+"""
+
+CLIENTS_KEYWORD = """\
+      - name: asks_{word}
+        operator: OR
+        keywords: ["{name}"]
+"""
+
+CLIENTS_DECISION = """\
+    - name: {word}_route
+      priority: 10
+      rules:
+        operator: AND
+        conditions:
+          - type: keyword
+            name: asks_{word}
+      modelRefs:
+        - model: {name}
+"""
+
+CLIENTS_MODELS = [
+    # name, what the server calls it, protocol, server
+    ("simulated-chat", "gpt-simulated", "openai", "simulator"),
+    ("simulated-messages", "claude-sonnet-4-5", "anthropic", "simulator"),
+    ("llama-chat", "smollm2", "openai", "llama"),
+    ("llama-messages", "smollm2", "anthropic", "llama"),
+]
+
+# One model on one backend, which speaks `api_format`.
+RECORDED_ROUTING = """\
+providers:
+  defaults:
+    default_model: served
+  models:
+    - name: served
+      api_format: {api_format}
+      backend_refs:
+        - name: recorder
+          endpoint: 127.0.0.1:{{backend_port}}
+          api_key_env: SDK_TEST_UPSTREAM_KEY
+routing:
+  modelCards:
+    - name: served
+"""
+
+
+def clients_routing(**ports: int) -> str:
+    """The part of a configuration that sends a question to the model it names; `ports` are those of the servers."""
+    models = [
+        {"name": name, "word": name.replace("-", "_"), "served": served, "api_format": api_format, "port": ports[server]}
+        for name, served, api_format, server in CLIENTS_MODELS
+    ]
+    each = lambda part: "".join(part.format(**model) for model in models)
+    cards = "".join(f"    - name: {model['name']}\n" for model in [{"name": "nobody"}, *models])
+    return (
+        f"{CLIENTS_HEAD}{each(CLIENTS_MODEL)}routing:\n  modelCards:\n{cards}  signals:\n    keywords:\n"
+        f"{each(CLIENTS_KEYWORD)}  decisions:\n{each(CLIENTS_DECISION)}"
+    )
+
 
 def config(routing: str, port: int, backend_port: int, listener_keys: str = "") -> str:
     """A whole configuration: `routing` behind a listener on `port`."""

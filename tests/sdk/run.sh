@@ -13,6 +13,9 @@ VLLM_SR_BIN=$(realpath "${VLLM_SR_BIN:-$(built vllm-sr vllm-sr)}")
 TESTKIT_BACKEND_BIN=$(realpath "${TESTKIT_BACKEND_BIN:-$(built vsr-testkit testkit-backend)}")
 export VLLM_SR_BIN TESTKIT_BACKEND_BIN
 python=$("$here/setup.sh")
+for client in "$here"/clients/*/; do
+  "$here/setup.sh" "$client" >/dev/null
+done
 export PYTHONDONTWRITEBYTECODE=1
 cd "$here"
 exec "$python" -m pytest -q -p no:cacheprovider "$@"

