@@ -8,6 +8,9 @@ import pytest
 import configs
 from harness import LlamaServer, MockBackend, Router, Simulator, free_port
 
+# Other environments run these; see test_clients.py.
+collect_ignore = ["clients"]
+
 
 @pytest.fixture(scope="session")
 def mock_process():
