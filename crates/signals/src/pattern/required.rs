@@ -6,7 +6,7 @@ use crate::characters::fold;
 
 /// More alternatives than this are not worth looking for.
 const MAX_LITERALS: usize = 32;
-/// Shorter literals, in bytes, are found so often that they tell nothing.
+/// Shorter literals, in bytes, are found so often that they tell nothing, unless they are a digit beside a sign.
 const MIN_BYTES: usize = 3;
 
 /// What is known of the texts that match a part of an expression, case-folded.
@@ -15,11 +15,15 @@ struct Known {
     exact: Option<Vec<String>>,
     /// Every one contains one of these.
     required: Option<Vec<String>>,
+    /// Every one begins with one of these.
+    heads: Option<Vec<String>>,
+    /// Every one ends with one of these.
+    tails: Option<Vec<String>>,
 }
 
 /// Case-folded literals of which every matching text has one; `None` if there are no telling ones.
 pub(super) fn literals(hir: &Hir) -> Option<Vec<String>> {
-    let mut found = known(hir).into_required()?;
+    let mut found = known(hir).with_required().required?;
     found.sort();
     found.dedup();
     Some(found)
@@ -40,7 +44,7 @@ fn known(hir: &Hir) -> Known {
                 (0, Some(1)) => inner.optional(),
                 (0, _) => Known::NOTHING,
                 (1, Some(1)) => inner,
-                _ => Known { exact: None, required: inner.into_required() },
+                _ => Known { exact: None, ..inner.with_required() },
             }
         }
         HirKind::Concat(parts) => of_sequence(parts),
@@ -65,53 +69,72 @@ fn of_class(class: &Class) -> Known {
     Known::exactly(members)
 }
 
+/// Literals are put together as far as parts have few texts. What adjoins them of a part that has many is tried, too.
 fn of_sequence(parts: &[Hir]) -> Known {
-    let mut current = vec![String::new()];
-    let mut best: Option<Vec<String>> = None;
+    let empty = || vec![String::new()];
+    // The texts of the parts since the last one with many, and the same behind an end of that one.
+    let (mut run, mut joined) = (empty(), empty());
+    let (mut best, mut heads): (Option<Vec<String>>, Option<Vec<String>>) = (None, None);
     let mut all_exact = true;
     for part in parts {
         let part = known(part);
         if let Some(next) = &part.exact
-            && current.len() * next.len() <= MAX_LITERALS
+            && let Some(longer) = products(&run, next)
         {
-            let extend = |head: &String| next.iter().map(|tail| format!("{head}{tail}")).collect::<Vec<_>>();
-            current = current.iter().flat_map(extend).collect();
+            joined = products(&joined, next).unwrap_or_else(|| longer.clone());
+            run = longer;
             continue;
         }
-        all_exact = false;
-        best = better(best, telling(std::mem::take(&mut current)));
-        best = better(best, part.required.clone());
-        current = match part.exact {
-            Some(exact) => exact,
-            None => vec![String::new()],
+        if std::mem::take(&mut all_exact) {
+            heads = part.heads.as_ref().and_then(|next| products(&run, next)).or_else(|| Some(run.clone()));
+        }
+        for before in [&run, &joined] {
+            let adjoining = part.heads.as_ref().and_then(|next| products(before, next));
+            best = better(best, adjoining.and_then(telling));
+        }
+        best = better(best, telling(std::mem::take(&mut joined)));
+        best = better(best, telling(std::mem::take(&mut run)));
+        best = better(best, part.required);
+        (run, joined) = match (part.exact, part.tails) {
+            (Some(exact), _) => (exact.clone(), exact),
+            (None, tails) => (empty(), tails.unwrap_or_else(empty)),
         };
     }
     if all_exact {
-        return Known::exactly(current);
+        return Known::exactly(run);
     }
-    Known { exact: None, required: better(best, telling(current)) }
+    best = better(best, telling(run));
+    Known { exact: None, required: better(best, telling(joined.clone())), heads, tails: Some(joined) }
+}
+
+/// Each of `heads` before each of `tails`, if those are few.
+fn products(heads: &[String], tails: &[String]) -> Option<Vec<String>> {
+    let before = |head: &String| tails.iter().map(|tail| format!("{head}{tail}")).collect::<Vec<_>>();
+    (heads.len() * tails.len() <= MAX_LITERALS).then(|| heads.iter().flat_map(before).collect())
 }
 
 fn of_alternatives(parts: &[Hir]) -> Known {
-    let known: Vec<Known> = parts.iter().map(known).collect();
-    let exact = known
-        .iter()
-        .map(|part| part.exact.clone())
-        .collect::<Option<Vec<_>>>()
-        .map(|parts| parts.concat())
-        .filter(|all| all.len() <= MAX_LITERALS);
-    let required = known
-        .into_iter()
-        .map(Known::into_required)
-        .collect::<Option<Vec<_>>>()
-        .map(|parts| parts.concat())
-        .filter(|all| all.len() <= MAX_LITERALS);
-    Known { exact, required }
+    let known: Vec<Known> = parts.iter().map(|part| known(part).with_required()).collect();
+    let all = |of: fn(&Known) -> &Option<Vec<String>>| {
+        let parts = known.iter().map(|part| of(part).clone()).collect::<Option<Vec<_>>>()?;
+        Some(parts.concat()).filter(|all| all.len() <= MAX_LITERALS)
+    };
+    Known {
+        exact: all(|part| &part.exact),
+        required: all(|part| &part.required),
+        heads: all(|part| &part.heads),
+        tails: all(|part| &part.tails),
+    }
 }
 
-/// `literals`, if all of them are long enough.
+/// `literals`, if all of them are rare enough.
 fn telling(literals: Vec<String>) -> Option<Vec<String>> {
-    (!literals.is_empty() && literals.iter().all(|literal| literal.len() >= MIN_BYTES)).then_some(literals)
+    let has = |literal: &String, kind: fn(&u8) -> bool| literal.as_bytes().iter().any(kind);
+    let is_rare = |literal: &String| {
+        literal.len() >= MIN_BYTES
+            || has(literal, u8::is_ascii_digit) && has(literal, u8::is_ascii_punctuation)
+    };
+    (!literals.is_empty() && literals.iter().all(is_rare)).then_some(literals)
 }
 
 /// The set whose shortest literal is longer, or else the smaller set.
@@ -126,10 +149,11 @@ fn better(one: Option<Vec<String>>, other: Option<Vec<String>>) -> Option<Vec<St
 // === impl Known
 
 impl Known {
-    const NOTHING: Self = Self { exact: None, required: None };
+    const NOTHING: Self = Self { exact: None, required: None, heads: None, tails: None };
 
     fn exactly(exact: Vec<String>) -> Self {
-        Self { required: telling(exact.clone()), exact: Some(exact) }
+        let required = telling(exact.clone());
+        Self { required, heads: Some(exact.clone()), tails: Some(exact.clone()), exact: Some(exact) }
     }
 
     fn optional(self) -> Self {
@@ -138,8 +162,10 @@ impl Known {
         Self::exactly(exact)
     }
 
-    fn into_required(self) -> Option<Vec<String>> {
-        let exact = self.exact.and_then(telling);
-        better(self.required, exact)
+    /// The same; what is known exactly counts as required, too.
+    fn with_required(mut self) -> Self {
+        let exact = self.exact.clone().and_then(telling);
+        self.required = better(self.required, exact);
+        self
     }
 }

@@ -67,8 +67,37 @@ fn naive_similarity(left: &str, right: &str, arity: usize) -> f64 {
     1.0 - ((all - shared as f64) / all).powi(2)
 }
 
+/// What expressions are made of, so that the literals they need are found in all ways.
+const EXPRESSION_PARTS: [&str; 12] = [
+    "[0-9]{2}",
+    "[0-9]{1,3}",
+    "-",
+    r"\$",
+    "ab",
+    "[ab]",
+    "(?:a|-)?",
+    "(?:ab|-[0-9])",
+    "[0-9]?",
+    "(?:-[19])+",
+    r"\.",
+    r"\b",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_expression_is_found_where_it_matches(
+        parts in prop::collection::vec(prop::sample::select(&EXPRESSION_PARTS[..]), 1..6),
+        texts in prop::collection::vec("[abAB19.$-]{0,12}", 20),
+    ) {
+        let expression = parts.concat();
+        let naive = regex::Regex::new(&format!("(?i:{expression})")).unwrap();
+        let policy = keyword_policy(&[expression], ", method: regex");
+        for text in texts.iter().filter(|text| !text.is_empty()) {
+            prop_assert_eq!(policy.on(text).matched(Keyword, "k0"), naive.is_match(text), "{}", text);
+        }
+    }
 
     #[test]
     fn the_automaton_finds_what_a_search_per_keyword_finds(
