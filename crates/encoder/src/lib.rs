@@ -32,6 +32,7 @@ mod model;
 pub mod native;
 mod package;
 mod pool;
+mod queue;
 mod spans;
 mod text;
 mod ticket;
@@ -50,6 +51,7 @@ pub use head::{
 pub use model::{Encoded, HeadProbabilities, Model};
 pub use package::Package;
 pub use pool::{Counters, EncoderPool, Lane, Pass, PoolOptions, Text};
+pub use queue::Caller;
 pub use spans::{Span, TokenLabels, span_types};
 pub use ticket::Ticket;
 pub use windows::{WindowPlan, Windows};

@@ -1,6 +1,6 @@
 //! The service: worker threads behind one bounded queue, with results cached and identical texts encoded once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +13,7 @@ use crate::engine::Scratch;
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
 use crate::model::{Depth, Encoded, Model};
+use crate::queue::{Caller, FairQueue};
 use crate::ticket::{Flight, Ticket};
 
 /// What a worker may keep of its memory between texts.
@@ -77,6 +78,8 @@ pub struct Pass {
     pub heads_only: bool,
     /// When its turn comes.
     pub lane: Lane,
+    /// Who asks; the callers of a lane are served in turn. Without one each text is a caller of its own.
+    pub caller: Option<Caller>,
 }
 
 /// What a pool has done so far, and what waits.
@@ -128,12 +131,15 @@ struct Waiting {
     /// The latest of those who wait.
     deadline: Instant,
     started: bool,
+    /// Where its job waits.
+    lane: Lane,
+    caller: Caller,
 }
 
 #[derive(Debug)]
 struct Queue {
     /// By lane.
-    jobs: [VecDeque<Job>; 2],
+    jobs: [FairQueue<Job>; 2],
     flights: HashMap<Key, Waiting, foldhash::fast::RandomState>,
     cache: Cache,
     closed: bool,
@@ -146,6 +152,7 @@ pub(crate) struct Shared {
     arrived: Condvar,
     limit: usize,
     totals: Totals,
+    callers: AtomicU64,
 }
 
 /// Worker threads that encode texts with any number of models. Dropping it ends them; what waits is refused.
@@ -172,6 +179,7 @@ impl EncoderPool {
             arrived: Condvar::new(),
             limit: options.queue.max(1),
             totals: Totals::default(),
+            callers: AtomicU64::new(0),
         });
         let mut pool = Self { shared, workers: Vec::new() };
         for i in 0..options.workers.max(1) {
@@ -185,6 +193,11 @@ impl EncoderPool {
                 .push(worker.map_err(|e| Error::Failed(format!("a worker could not be started: {e}")))?);
         }
         Ok(pool)
+    }
+
+    /// A caller that is no other.
+    pub fn caller(&self) -> Caller {
+        self.shared.caller()
     }
 
     /// Asks for an encoding by `deadline`. Never blocks: a result that is known is given at once, a text that is already
@@ -204,7 +217,7 @@ impl EncoderPool {
         let text = text.into();
         let is_early = pass.heads_only && model.classifies_early() && matches!(text, Text::Single(_));
         let depth = if is_early { Depth::Heads } else { Depth::Whole };
-        self.shared.submit(model, text, (depth, pass.lane), deadline)
+        self.shared.submit(model, text, (depth, pass), deadline)
     }
 
     /// As [`Self::submit`], and waits on this thread.
@@ -224,7 +237,7 @@ impl EncoderPool {
     pub fn counters(&self) -> Counters {
         let (queued, cache_bytes) = {
             let queue = self.shared.lock();
-            (queue.jobs.iter().map(VecDeque::len).sum(), queue.cache.bytes())
+            (queue.jobs.iter().map(FairQueue::len).sum(), queue.cache.bytes())
         };
         let totals = &self.shared.totals;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -247,8 +260,8 @@ impl Drop for EncoderPool {
         let flights = {
             let mut queue = self.shared.lock();
             queue.closed = true;
-            let jobs = std::mem::take(&mut queue.jobs);
-            jobs.iter().flatten().filter_map(|job| queue.flights.remove(&job.key)).collect::<Vec<_>>()
+            let jobs: Vec<Job> = queue.jobs.iter_mut().flat_map(FairQueue::drain).collect();
+            jobs.iter().filter_map(|job| queue.flights.remove(&job.key)).collect::<Vec<_>>()
         };
         self.shared.arrived.notify_all();
         for waiting in flights {
@@ -266,16 +279,22 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn caller(&self) -> Caller {
+        Caller(self.callers.fetch_add(1, Ordering::Relaxed))
+    }
+
     fn submit(
         self: &Arc<Self>,
         model: &Arc<Model>,
         text: Text,
-        (depth, lane): (Depth, Lane),
+        (depth, Pass { lane, caller, .. }): (Depth, Pass),
         deadline: Instant,
     ) -> Ticket {
         let whole = key(model, &text, Depth::Whole);
         let key = if depth == Depth::Whole { whole } else { key(model, &text, depth) };
-        let mut queue = self.lock();
+        let caller = caller.unwrap_or_else(|| self.caller());
+        let mut guard = self.lock();
+        let queue = &mut *guard;
         // A whole encoding serves whoever wants less.
         for key in [whole, key] {
             if let Some(found) = queue.cache.get(&key) {
@@ -285,6 +304,7 @@ impl Shared {
             if let Some(waiting) = queue.flights.get_mut(&key) {
                 waiting.waiters += 1;
                 waiting.deadline = waiting.deadline.max(deadline);
+                waiting.hasten(&key, (lane, caller), &mut queue.jobs);
                 self.totals.joined.fetch_add(1, Ordering::Relaxed);
                 return Ticket::waiting(Arc::clone(&waiting.flight), key, deadline, Arc::clone(self));
             }
@@ -294,10 +314,11 @@ impl Shared {
             return Ticket::ready(Err(Error::Overloaded("its queue is full")));
         }
         let flight = Arc::new(Flight::default());
-        let waiting = Waiting { flight: Arc::clone(&flight), waiters: 1, deadline, started: false };
+        let waiting =
+            Waiting { flight: Arc::clone(&flight), waiters: 1, deadline, started: false, lane, caller };
         queue.flights.insert(key, waiting);
-        queue.jobs[lane as usize].push_back(Job { key, model: Arc::clone(model), text, depth });
-        drop(queue);
+        queue.jobs[lane as usize].push(caller, Job { key, model: Arc::clone(model), text, depth });
+        drop(guard);
         self.arrived.notify_one();
         Ticket::waiting(flight, key, deadline, Arc::clone(self))
     }
@@ -310,8 +331,9 @@ impl Shared {
         };
         waiting.waiters = waiting.waiters.saturating_sub(1);
         if waiting.waiters == 0 && !waiting.started {
+            let (lane, caller) = (waiting.lane, waiting.caller);
             queue.flights.remove(key);
-            queue.jobs.iter_mut().for_each(|jobs| jobs.retain(|job| job.key != *key));
+            let _given_up = queue.jobs[lane as usize].remove(caller, |job| job.key == *key);
         }
     }
 
@@ -367,7 +389,7 @@ impl Shared {
             if queue.closed {
                 return None;
             }
-            let Some(job) = queue.jobs.iter_mut().find_map(VecDeque::pop_front) else {
+            let Some(job) = queue.jobs.iter_mut().find_map(FairQueue::pop) else {
                 queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
@@ -385,6 +407,19 @@ impl Shared {
                 late.flight.land(Err(Error::Overloaded("the deadline passed before a worker was free")));
                 queue = self.lock();
             }
+        }
+    }
+}
+
+impl Waiting {
+    /// Moves the job, if it still waits, to where another who wants it asks for it, should that be served before.
+    fn hasten(&mut self, key: &Key, (lane, caller): (Lane, Caller), jobs: &mut [FairQueue<Job>; 2]) {
+        if self.started || (lane, self.lane) != (Lane::First, Lane::Later) {
+            return;
+        }
+        if let Some(job) = jobs[self.lane as usize].remove(self.caller, |job| job.key == *key) {
+            jobs[lane as usize].push(caller, job);
+            (self.lane, self.caller) = (lane, caller);
         }
     }
 }

@@ -161,6 +161,13 @@ impl TextTokenizer {
         Ok(encoding.get_offsets().iter().map(|&(start, end)| start..end).collect())
     }
 
+    /// Where all tokens of `text` lie, however many, without special ones.
+    pub(crate) fn all_ranges(&self, text: &str) -> Result<Vec<Range<usize>>, Error> {
+        let encoding = self.inner.encode(text, false).map_err(failed)?;
+        let parts = std::iter::once(&encoding).chain(encoding.get_overflowing());
+        Ok(parts.flat_map(|part| part.get_offsets()).map(|&(start, end)| start..end).collect())
+    }
+
     /// The most tokens of text in one sequence.
     pub(crate) fn room(&self) -> usize {
         self.max_tokens.saturating_sub(self.outside)
@@ -183,7 +190,18 @@ pub(crate) fn head(text: &str, bytes: usize) -> &str {
     &text[..space.unwrap_or(end)]
 }
 
+/// At most the last `bytes` of `text`, cut at white space if there is any near the beginning, else between characters.
+pub(crate) fn tail(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let start = floor(text, text.len() - bytes);
+    let near = floor(text, (start + 128).min(text.len()));
+    let space = text[start..near].find(char::is_whitespace).map(|at| start + at);
+    &text[space.filter(|at| *at + 1 < text.len()).unwrap_or(start)..]
+}
+
 /// The last place between characters that is not behind `at`.
-fn floor(text: &str, at: usize) -> usize {
+pub(crate) fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
 }

@@ -272,3 +272,54 @@ fn the_first_lane_goes_before_the_later_one_and_is_not_kept_out_by_it() {
     assert!(second < third, "{second} {third}");
     assert!(running.wait().is_ok() && first.wait().is_ok() && waiting.wait().is_ok());
 }
+
+/// Asks for texts of these many words, one after the other.
+fn ask(pool: &EncoderPool, model: &Arc<Model>, letter: char, lengths: &[usize]) -> Vec<vsr_encoder::Ticket> {
+    let pass = Pass { caller: Some(pool.caller()), ..Pass::default() };
+    let text = |length: &usize| vec![letter.to_string(); *length].join(" ");
+    lengths.iter().map(|length| pool.submit_as(model, text(length).as_str(), pass, soon())).collect()
+}
+
+#[test]
+fn callers_are_served_in_turn_and_one_who_comes_late_with_little_waits_for_one_text_of_each() {
+    let (model, begun, go) = gated();
+    let pool = pool(1, 64);
+    let running = pool.submit(&model, "a", soon());
+    let single = begun.recv().unwrap();
+    // The number of tokens says which text is read.
+    let much = ask(&pool, &model, 'b', &[2, 3, 4, 5]);
+    let more = ask(&pool, &model, 'c', &[12, 13, 14]);
+    let mut order = Vec::new();
+    let mut next = || {
+        go.send(()).unwrap();
+        order.push(begun.recv().unwrap() - single + 1);
+    };
+    next();
+    next();
+    next();
+    let little = ask(&pool, &model, 'd', &[22]);
+    (0..5).for_each(|_| next());
+    go.send(()).unwrap();
+    assert_eq!(order, [2, 12, 3, 22, 13, 4, 14, 5]);
+    assert!([much, more, little].into_iter().flatten().all(|ticket| ticket.wait().is_ok()));
+    assert!(running.wait().is_ok());
+}
+
+#[test]
+fn a_text_that_waits_in_the_later_lane_is_read_early_for_one_who_asks_early() {
+    let (model, begun, go) = gated();
+    let pool = pool(1, 64);
+    let running = pool.submit(&model, "a", soon());
+    let single = begun.recv().unwrap();
+    let later = Pass { lane: Lane::Later, ..Pass::default() };
+    let ticket = |text: &str, pass| pool.submit_as(&model, text, pass, soon());
+    let (filler, shared) = (ticket("b b b", later), ticket("c c", later));
+    let joined = ticket("c c", Pass::default());
+    assert_eq!(pool.counters().queued, 2);
+    go.send(()).unwrap();
+    assert_eq!(begun.recv().unwrap() - single + 1, 2, "the shared text is first");
+    go.send(()).unwrap();
+    begun.recv().unwrap();
+    go.send(()).unwrap();
+    assert!([running, filler, shared, joined].into_iter().all(|ticket| ticket.wait().is_ok()));
+}
