@@ -75,10 +75,17 @@ pub struct RequestView<'a> {
     pub current_user: Cow<'a, str>,
     /// Earlier user texts, oldest first.
     pub prior_user: Vec<Cow<'a, str>>,
+    /// How many of `prior_user`, from the end, the user wrote in one go with the current text: no assistant message
+    /// stands between.
+    pub prior_user_of_turn: usize,
     /// System, assistant and developer texts, in message order.
     pub non_user: Vec<Cow<'a, str>>,
     /// Tool results, in message order.
     pub tool_results: Vec<Cow<'a, str>>,
+    /// How many of `tool_results`, from the end, are new to the model: no assistant message follows them.
+    pub new_tool_results: usize,
+    /// What the assistant gave to tools, in message order: JSON text for functions.
+    pub tool_arguments: Vec<Cow<'a, str>>,
     /// The first image of a user message that is an inline `data:` URI of a known image type.
     pub first_image: Option<Cow<'a, str>>,
     /// Counts and sizes.
@@ -112,6 +119,27 @@ impl RoleCounts {
 // === impl RequestView
 
 impl<'a> RequestView<'a> {
+    /// Notes that an assistant message stands here, so that what comes before it is of an earlier turn. For whoever fills
+    /// the view in message order; not for a message that the model is to go on with.
+    pub fn end_turn(&mut self) {
+        if self.current_user.is_empty() {
+            self.prior_user_of_turn = 0;
+        }
+        self.new_tool_results = 0;
+    }
+
+    /// Adds an earlier user text.
+    pub fn push_prior_user(&mut self, text: Cow<'a, str>) {
+        self.prior_user.push(text);
+        self.prior_user_of_turn += 1;
+    }
+
+    /// Adds a tool's result.
+    pub fn push_tool_result(&mut self, text: Cow<'a, str>) {
+        self.tool_results.push(text);
+        self.new_tool_results += 1;
+    }
+
     /// A view of a single user prompt.
     pub fn from_prompt(prompt: &'a str) -> Self {
         let mut facts = ContentFacts { last_role: Some(Role::User), ..ContentFacts::default() };

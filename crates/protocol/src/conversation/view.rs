@@ -25,11 +25,21 @@ impl Conversation {
             stated_user: self.settings.user.as_deref().map(Cow::Borrowed),
             ..RequestView::default()
         };
-        for (index, text) in texts.into_iter().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
-            match self.turns[index].role {
+        for (index, text) in texts.into_iter().enumerate() {
+            let turn = &self.turns[index];
+            if turn.role == Role::Assistant && index + 1 < self.turns.len() {
+                view.end_turn();
+            }
+            let arguments =
+                turn.tool_uses().map(|call| &*call.input).filter(|input| !input.trim().is_empty());
+            view.tool_arguments.extend(arguments.map(Cow::Borrowed));
+            if text.trim().is_empty() {
+                continue;
+            }
+            match turn.role {
                 Role::User if Some(index) == current => view.current_user = text,
-                Role::User => view.prior_user.push(text),
-                Role::Tool => view.tool_results.push(text),
+                Role::User => view.push_prior_user(text),
+                Role::Tool => view.push_tool_result(text),
                 Role::System | Role::Developer | Role::Assistant | Role::Other => view.non_user.push(text),
             }
         }

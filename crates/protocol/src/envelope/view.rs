@@ -3,12 +3,17 @@
 use std::borrow::Cow;
 
 use bytestring::ByteString;
+use serde::Deserialize;
 use vsr_types::{ContentFacts, RequestView, Role};
 
-use super::{ChatRequest, Message};
+use super::{ChatRequest, Message, ToolCall};
 
 /// Image types that can be inlined in a request.
 const IMAGE_TYPES: [&str; 5] = ["png", "jpeg", "jpg", "gif", "webp"];
+
+/// A JSON string, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Quoted<'t>(#[serde(borrow)] Cow<'t, str>);
 
 // === impl ChatRequest
 
@@ -25,16 +30,33 @@ impl ChatRequest {
             stated_user: self.user().map(Cow::Borrowed),
             ..RequestView::default()
         };
-        for (index, message) in messages.iter().enumerate().filter(|(_, message)| message.has_text()) {
+        for (index, message) in messages.iter().enumerate() {
+            if message.role == Role::Assistant && index + 1 < messages.len() {
+                view.end_turn();
+            }
+            view.tool_arguments.extend(message.tool_calls.iter().filter_map(|call| self.arguments(call)));
+            if !message.has_text() {
+                continue;
+            }
             let text = borrowed(&message.text);
             match message.role {
                 Role::User if Some(index) == current => view.current_user = text,
-                Role::User => view.prior_user.push(text),
-                Role::Tool => view.tool_results.push(text),
+                Role::User => view.push_prior_user(text),
+                Role::Tool => view.push_tool_result(text),
                 Role::System | Role::Developer | Role::Assistant | Role::Other => view.non_user.push(text),
             }
         }
         view
+    }
+
+    /// The arguments of a call: the string that most clients send, or whatever else stands there as it stands.
+    fn arguments(&self, call: &ToolCall) -> Option<Cow<'_, str>> {
+        let written = std::str::from_utf8(self.body().get(call.arguments.clone())?).ok()?;
+        let text = match written.starts_with('"') {
+            true => serde_json::from_str::<Quoted<'_>>(written).ok()?.0,
+            false => Cow::Borrowed(written),
+        };
+        (!text.trim().is_empty()).then_some(text)
     }
 
     fn facts(&self) -> ContentFacts {

@@ -180,6 +180,7 @@ fn the_view_sorts_texts_by_who_wrote_them() {
     assert_eq!(view.prior_user, ["first"]);
     assert_eq!(view.non_user, ["rules", "more rules", "answer", "hm"]);
     assert_eq!(view.tool_results, ["found", "legacy"]);
+    assert_eq!(view.tool_arguments, ["{\"q\":1}"]);
     let roles = view.facts.roles;
     assert_eq!((roles.system, roles.developer, roles.user), (1, 1, 3));
     assert_eq!((roles.assistant, roles.tool, roles.other), (2, 2, 1));
@@ -190,6 +191,33 @@ fn the_view_sorts_texts_by_who_wrote_them() {
     assert_eq!((&*call.id, &*call.name), ("c1", "lookup"));
     assert_eq!(&request.body()[call.arguments.clone()], br#""{\"q\":1}""#);
     assert_eq!(request.messages()[4].tool_call_id.as_deref(), Some("c1"));
+}
+
+#[test]
+fn the_view_tells_what_is_new_since_the_assistant_spoke() {
+    let news = |messages: &str| {
+        let body = with_messages(messages);
+        let request = request(&body);
+        let view = request.view();
+        (view.prior_user_of_turn, view.new_tool_results)
+    };
+    const USER: &str = r#"{"role":"user","content":"a"}"#;
+    const TOOL: &str = r#"{"role":"tool","content":"t"}"#;
+    const CALL: &str = r#"{"role":"assistant","content":null,"tool_calls":[{"function":{"name":"f"}}]}"#;
+    const SAID: &str = r#"{"role":"assistant","content":"s"}"#;
+    for (messages, expected) in [
+        ([USER].as_slice(), (0, 0)),
+        (&[USER, USER, USER], (2, 0)),
+        (&[USER, SAID, USER, USER], (1, 0)),
+        (&[USER, USER, CALL, TOOL, TOOL], (1, 2)),
+        (&[USER, CALL, TOOL, CALL, TOOL], (0, 1)),
+        (&[USER, CALL, TOOL, SAID, USER], (0, 0)),
+        // The model goes on with what the last message begins.
+        (&[USER, CALL, TOOL, SAID], (0, 1)),
+        (&[USER, USER, SAID], (1, 0)),
+    ] {
+        assert_eq!(news(&messages.join(",")), expected, "{messages:?}");
+    }
 }
 
 #[test]

@@ -107,6 +107,8 @@ proptest! {
         prop_assert_eq!(&chat.prior_user, &messages.prior_user);
         prop_assert_eq!(&chat.non_user, &messages.non_user);
         prop_assert_eq!(chat.tool_results.join(" "), messages.tool_results.join(" "));
+        prop_assert_eq!(chat.prior_user_of_turn, messages.prior_user_of_turn);
+        prop_assert_eq!(chat.tool_arguments.len(), messages.tool_arguments.len());
         prop_assert_eq!(&chat.first_image, &messages.first_image);
         prop_assert_eq!(chat.facts.assistant_tool_calls, messages.facts.assistant_tool_calls);
         prop_assert_eq!(chat.facts.has_prior_assistant_reply, messages.facts.has_prior_assistant_reply);
