@@ -23,6 +23,7 @@ mod models;
 mod prototypes;
 mod reader;
 mod tagger;
+mod tongue;
 mod trunk;
 mod weights;
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use tokio::time::timeout_at;
-use vsr_encoder::{Encoded, EncoderPool, Error, Lane, Model, Pass, Ticket};
+use vsr_encoder::{Caller, Encoded, EncoderPool, Error, Lane, Model, Pass, Ticket};
 use vsr_signals::{Head, HeadReading, HeadSet, Window};
 use vsr_types::UnavailableReason;
 
@@ -13,6 +13,7 @@ use crate::{
     error::reason,
     inference::Judge,
     tagger::Tagger,
+    tongue::Tongue,
     trunk::{HeadFacts, OwnHead, Trunk},
     weights::Weights,
 };
@@ -128,11 +129,11 @@ impl Models {
         &self,
         pool: &EncoderPool,
         heads: HeadSet,
-        (piece, lane): (&Piece, Lane),
+        (piece, lane, caller): (&Piece, Lane, Caller),
         deadline: Instant,
     ) -> Passes<Ticket> {
         let ask = |model: &Arc<Model>, is_embedded: bool| {
-            let pass = Pass { heads_only: !is_embedded, lane };
+            let pass = Pass { heads_only: !is_embedded, lane, caller: Some(caller) };
             pool.submit_as(model, piece.text.clone(), pass, deadline)
         };
         let is_own = |head: Head| self.own_heads.iter().any(|(own, _)| *own == head);
@@ -152,12 +153,12 @@ impl Models {
         }
     }
 
-    /// What a window says. `language` is that of the whole text, where it is sure.
+    /// What a window says. `whole` is what is known of the whole text's language.
     pub(crate) fn window(
         &self,
         piece: &Piece,
         heads: HeadSet,
-        language: Option<&str>,
+        whole: Tongue,
         outcomes: &Passes<Outcome>,
     ) -> Window {
         let judge = |head: Head| {
@@ -166,7 +167,7 @@ impl Models {
             let is_own = self.own_heads.iter().any(|(own, _)| *own == head);
             let outcome = if is_own { own } else { outcomes.trunk.as_ref() };
             let encoded = outcome.ok_or(UnavailableReason::Failed)?.as_ref().map_err(reason)?;
-            facts.output(language, encoded)
+            facts.output((piece.tongue, whole), encoded)
         };
         let embedded = if self.embedder.is_some() { &outcomes.embedder } else { &outcomes.trunk };
         let embedding =

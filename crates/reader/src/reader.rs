@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 use tokio::time::timeout_at;
-use vsr_encoder::{Blob, Counters, EncoderPool, Error, Lane, Package, Pass, PoolOptions, Ticket};
+use vsr_encoder::{Blob, Caller, Counters, EncoderPool, Error, Lane, Package, Pass, PoolOptions, Ticket};
 use vsr_signals::{
     ManifestSource, ModelSupport, ReadingPlan, TagReading, TextNeed, TextReading, TextReadings, TrunkReading,
 };
@@ -20,6 +20,7 @@ use crate::{
     error::reason,
     models::{Models, Outcome, Passes},
     tagger::Tagger,
+    tongue::Tongue,
     trunk::Trunk,
     weights::Weights,
 };
@@ -202,7 +203,8 @@ impl Reader {
     }
 
     /// Reads the texts of `plan`, each at most once per model, in windows that are read by as many threads as are
-    /// free. What is not read within `limit` is unavailable: [`UnavailableReason::Overloaded`].
+    /// free; requests that are read at once take turns. What is not read within `limit`, the cutting of texts included,
+    /// is unavailable: [`UnavailableReason::Overloaded`].
     pub async fn read(&self, plan: ReadingPlan, limit: Duration) -> TextReadings {
         let Some(pool) = self.pool() else {
             return TextReadings::unavailable(plan, UnavailableReason::NotActive);
@@ -215,25 +217,19 @@ impl Reader {
             return TextReadings::unavailable(plan, UnavailableReason::Failed);
         };
         let bytes: usize = plan.needs().iter().map(|need| need.text.len()).sum();
-        let (plan, portions) = if bytes <= INLINE_BYTES {
-            let portions = cut(&plan, &self.models);
-            (plan, portions)
+        let portions = if bytes <= INLINE_BYTES {
+            cut(&plan, &self.models, deadline)
         } else {
-            let models = Arc::clone(&self.models);
-            let blocked = tokio::task::spawn_blocking(move || {
-                let portions = cut(&plan, &models);
-                (plan, portions)
-            });
-            match blocked.await {
-                Ok(done) => done,
-                // It panicked, and took the plan along; what has no plan was not read.
-                Err(_) => {
-                    return TextReadings::unavailable(ReadingPlan::default(), UnavailableReason::Failed);
-                }
+            let (models, copy) = (Arc::clone(&self.models), plan.clone());
+            let blocked = tokio::task::spawn_blocking(move || cut(&copy, &models, deadline));
+            match timeout_at(deadline.into(), blocked).await {
+                Ok(Ok(portions)) => portions,
+                Ok(Err(_panicked)) => return TextReadings::unavailable(plan, UnavailableReason::Failed),
+                Err(_late) => return TextReadings::unavailable(plan, UnavailableReason::Overloaded),
             }
         };
         let needs = plan.needs().iter();
-        let mut turn = Turn { deadline, trunk: 0, tagger: 0 };
+        let mut turn = Turn { deadline, caller: pool.caller(), trunk: 0, tagger: 0 };
         let pending: Vec<Pending> =
             needs.zip(portions).map(|(need, portion)| self.submit(pool, need, portion, &mut turn)).collect();
         let mut outputs = Vec::with_capacity(pending.len());
@@ -244,14 +240,14 @@ impl Reader {
     }
 
     fn submit(&self, pool: &EncoderPool, need: &TextNeed, portion: Portion, turn: &mut Turn) -> Pending {
-        let Portion { trunk, tagger, language } = portion;
+        let Portion { trunk, tagger, tongue } = portion;
         let models = &self.models;
         let trunk = trunk.map(|cut| {
             let cut = cut?;
             let windows = cut.windows.iter();
             let ask = |piece| {
                 let lane = lane(&mut turn.trunk);
-                models.submit(pool, need.wants.heads, (piece, lane), turn.deadline)
+                models.submit(pool, need.wants.heads, (piece, lane, turn.caller), turn.deadline)
             };
             Ok((windows.map(ask).collect(), cut))
         });
@@ -260,12 +256,13 @@ impl Reader {
             let (cut, model) = (cut?, tagger.weights.model()?);
             let windows = cut.windows.iter();
             let ask = |piece: &Piece| {
-                let pass = Pass { heads_only: false, lane: lane(&mut turn.tagger) };
+                let (lane, caller) = (lane(&mut turn.tagger), Some(turn.caller));
+                let pass = Pass { heads_only: false, lane, caller };
                 pool.submit_as(model, piece.text.clone(), pass, turn.deadline)
             };
             Ok((windows.map(ask).collect(), cut))
         });
-        Pending { trunk, tagger, language }
+        Pending { trunk, tagger, tongue }
     }
 
     async fn collect(&self, need: &TextNeed, pending: Pending, deadline: Instant) -> TextReading {
@@ -275,7 +272,7 @@ impl Reader {
                 for passes in passes {
                     outcomes.push(passes.wait(deadline).await);
                 }
-                self.trunk_reading(need, &cut, &outcomes, pending.language)
+                self.trunk_reading(need, &cut, &outcomes, pending.tongue)
             }
             Some(Err(error)) => Err(reason(&error)),
             None if need.wants.reads_trunk() => Err(UnavailableReason::NotActive),
@@ -303,7 +300,7 @@ impl Reader {
         need: &TextNeed,
         cut: &Cut,
         outcomes: &[Passes<Outcome>],
-        language: Option<&str>,
+        tongue: Tongue,
     ) -> Result<TrunkReading, UnavailableReason> {
         if need.wants.embedding.is_some() && need.wants.heads.is_empty() && self.models.no_embedder {
             return Err(UnavailableReason::NotActive);
@@ -314,9 +311,10 @@ impl Reader {
             return Err(reason(error));
         }
         let windows = cut.windows.iter().zip(outcomes);
+        let seen =
+            windows.clone().filter(|(_, outcomes)| outcomes.has_any()).map(|(piece, _)| piece.fresh).sum();
         let windows =
-            windows.map(|(piece, outcomes)| self.models.window(piece, need.wants.heads, language, outcomes));
-        let seen = outcomes.iter().map(Passes::tokens).sum();
+            windows.map(|(piece, outcomes)| self.models.window(piece, need.wants.heads, tongue, outcomes));
         let (tokens_seen, tokens_present) = cover(cut, seen, error.is_none());
         Ok(TrunkReading { windows: windows.collect(), tokens_seen, tokens_present })
     }
@@ -325,6 +323,7 @@ impl Reader {
 /// How far the submission of a request is.
 struct Turn {
     deadline: Instant,
+    caller: Caller,
     /// Windows that were put to the trunk model.
     trunk: usize,
     /// Windows that were put to the tagger.
@@ -344,7 +343,7 @@ type Asked<T> = Result<(Vec<T>, Cut), Error>;
 struct Pending {
     trunk: Option<Asked<Passes<Ticket>>>,
     tagger: Option<Asked<Ticket>>,
-    language: Option<&'static str>,
+    tongue: Tongue,
 }
 
 /// The entities of all windows, or why one could not be read.
@@ -358,13 +357,13 @@ fn tag_reading(
     for (piece, outcome) in cut.windows.iter().zip(outcomes) {
         let encoded = outcome.as_ref().map_err(reason)?;
         spans.extend(tagger.spans(&need.text, &piece.bytes, encoded));
-        seen += u32::try_from(encoded.token_count).unwrap_or(u32::MAX);
+        seen += piece.fresh;
     }
     let (tokens_seen, tokens_present) = cover(cut, seen, true);
     Ok(TagReading { spans, tokens_seen, tokens_present })
 }
 
-/// Tokens seen of tokens present.
+/// Tokens seen of tokens present, each counted once.
 fn cover(cut: &Cut, seen: u32, all_read: bool) -> (u32, u32) {
     if cut.is_whole && all_read {
         return (cut.present, cut.present);

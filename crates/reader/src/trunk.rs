@@ -6,7 +6,7 @@ use vsr_encoder::{Encoded, Error, Package};
 use vsr_signals::{Head, HeadOutput};
 use vsr_types::UnavailableReason;
 
-use crate::{checkpoint::Checkpoint, weights::Weights};
+use crate::{checkpoint::Checkpoint, tongue::Tongue, weights::Weights};
 
 /// The trunk model.
 #[derive(Debug)]
@@ -77,16 +77,13 @@ impl HeadFacts {
         !self.languages.is_empty()
     }
 
-    /// Its classes for a window of a text in `language`, where that is sure.
+    /// Its classes for a window of which `tongue` is known, of a text of which `whole` is.
     pub(crate) fn output(
         &self,
-        language: Option<&str>,
+        (tongue, whole): (Tongue, Tongue),
         encoded: &Encoded,
     ) -> Result<HeadOutput, UnavailableReason> {
-        if let Some(language) = language
-            && self.minds_language()
-            && !self.languages.iter().any(|known| known == language)
-        {
+        if !tongue.is_read_within(whole, &self.languages) {
             return Err(UnavailableReason::UnsupportedLanguage);
         }
         let probabilities = match self.name {

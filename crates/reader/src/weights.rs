@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     sync::{Arc, OnceLock},
+    time::Instant,
 };
 
 use serde::Deserialize;
@@ -128,9 +129,18 @@ impl Weights {
         self.metadata.heads.get(head).map(|head| head.languages.as_slice()).unwrap_or_default()
     }
 
-    /// How texts are cut within a budget of tokens.
-    pub(crate) fn window_plan(&self, budget: usize) -> WindowPlan {
-        let shape = self.metadata.window.unwrap_or(WINDOW);
-        WindowPlan { tokens: shape.tokens, overlap: shape.overlap, budget }
+    /// How texts are cut within a budget of tokens and until `deadline`.
+    pub(crate) fn window_plan(&self, budget: usize, deadline: Instant) -> WindowPlan {
+        let WindowShape { tokens, overlap } = self.window();
+        WindowPlan { tokens, overlap, budget, deadline: Some(deadline) }
+    }
+
+    /// Tokens of a window, special ones included.
+    pub(crate) fn window_tokens(&self) -> usize {
+        self.window().tokens
+    }
+
+    fn window(&self) -> WindowShape {
+        self.metadata.window.unwrap_or(WINDOW)
     }
 }

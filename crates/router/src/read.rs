@@ -41,14 +41,15 @@ impl Reading {
     /// this gives up the reading.
     pub async fn run(self, client: &Client) -> Read {
         let started = Instant::now();
+        let limit = self.limit.saturating_sub(self.planned);
         let texts = if self.plan.wants_remote() {
             let plan = self.plan.clone();
             let deadline = started + self.remote.longest_call();
             let elsewhere = self.remote.read(client, &plan, deadline);
-            let (texts, elsewhere) = join(self.reader.read(self.plan, self.limit), elsewhere).await;
+            let (texts, elsewhere) = join(self.reader.read(self.plan, limit), elsewhere).await;
             texts.with_remote(elsewhere)
         } else {
-            self.reader.read(self.plan, self.limit).await
+            self.reader.read(self.plan, limit).await
         };
         Read { texts, took: self.planned + started.elapsed() }
     }

@@ -1,6 +1,7 @@
 //! The `language` family: the language of the prompt.
 
 pub mod detector;
+mod writing;
 
 use vsr_config::LanguageRule;
 use vsr_types::{
@@ -9,7 +10,10 @@ use vsr_types::{
 
 use self::detector::{code_matches, is_supported};
 
-pub use self::detector::{Detection, Detector};
+pub use self::{
+    detector::{Detection, Detector},
+    writing::Script,
+};
 use crate::{rules, text::TextIndex};
 
 /// The confidence from which a rule matches that names none.

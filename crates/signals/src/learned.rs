@@ -31,7 +31,7 @@ pub use bank::PrototypeVectors;
 pub use classes::class_of;
 pub use kb::{ManifestSource, kb_metric_name};
 pub use manifest::{KnowledgeLabel, KnowledgeManifest};
-pub use plan::{Cover, ReadingPlan, TextNeed, TextSource, TextView, Wants};
+pub use plan::{Cover, Omission, ReadingPlan, Share, TextNeed, TextSource, TextView, Wants};
 pub use reading::{
     Head, HeadOutput, HeadReading, HeadSet, TagReading, TaggedSpan, TextReading, TextReadings, TrunkReading,
     Window,
@@ -190,6 +190,7 @@ impl LearnedFamilies {
         }
         if families.contains(SignalFamily::Jailbreak) && self.jailbreak.len() > 0 {
             demand.attack = Some(self.jailbreak.wants());
+            demand.searches = self.jailbreak.reads_phrases();
             demand.attack_history = self.jailbreak.reads_history();
         }
         demand.pii = families.contains(SignalFamily::Pii) && self.pii.len() > 0;

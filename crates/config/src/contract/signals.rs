@@ -282,8 +282,9 @@ contract! {
         jailbreak_patterns: Vec<String> = Vec::new(),
         /// What harmless requests look like.
         benign_patterns: Vec<String> = Vec::new(),
-        /// Whether the rule is unavailable unless it matched or all of the text was read.
-        require_full_scan: bool = false,
+        /// Whether the rule is unavailable unless it matched or all of the text was read; if absent, what the model has
+        /// not seen yet must have been read.
+        require_full_scan: Option<bool> = None,
         /// For people.
         description: Option<String> = None,
         /// What it counts as when it cannot be evaluated.
@@ -298,8 +299,9 @@ contract! {
         threshold: Option<f64> = None,
         /// Types that do not count.
         pii_types_allowed: Vec<String> = Vec::new(),
-        /// Whether the rule is unavailable unless it matched or all of the text was read.
-        require_full_scan: bool = false,
+        /// Whether the rule is unavailable unless it matched or all of the text was read; if absent, what the model has
+        /// not seen yet must have been read.
+        require_full_scan: Option<bool> = None,
         /// Whether earlier messages are read.
         include_history: bool = false,
         /// For people.

@@ -241,7 +241,7 @@ fn no_text_can_switch_a_guardrail_off_for_others() {
 #[test]
 fn a_long_text_is_shown_in_pieces_as_far_as_allowed() {
     let backend = Backend::start(Behaviour::default().text("safe"));
-    let rules = "{jailbreak: [{name: attack}, {name: strict, require_full_scan: true}]}";
+    let rules = "{jailbreak: [{name: attack}, {name: lax, require_full_scan: false}, {name: strict, require_full_scan: true}]}";
     // No two pieces are the same: an answer that is remembered is not asked for again.
     let text: String = (0..10_000).map(|number| format!("ä{number:04} ")).collect();
     let scene = Scene::new(rules, &guardrail(&backend));
@@ -254,7 +254,8 @@ fn a_long_text_is_shown_in_pieces_as_far_as_allowed() {
     let limits = RemoteLimits { pieces_per_request: 2, ..no_pauses() };
     let scene = Scene::with(rules, &guardrail(&backend), limits);
     let found = scene.on(&text);
-    assert_eq!(found.state(Jailbreak, "attack"), "not matched");
+    assert_eq!(found.state(Jailbreak, "lax"), "not matched");
+    assert_eq!(found.state(Jailbreak, "attack"), "PartlyRead");
     assert_eq!(found.state(Jailbreak, "strict"), "PartlyRead");
 }
 

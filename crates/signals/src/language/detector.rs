@@ -77,6 +77,14 @@ impl Detector {
         &self.languages
     }
 
+    /// The groups of letters that a language is written in, where it shares them with others.
+    pub(crate) fn groups_of(&self, language: &str) -> impl Iterator<Item = usize> {
+        self.model.groups.iter().enumerate().filter_map(move |(number, group)| {
+            let languages = self.model.languages.get(group.first..group.first + group.count)?;
+            languages.contains(&language).then_some(number)
+        })
+    }
+
     fn code(&self, language: Speech) -> &'static str {
         match language {
             Speech::Modelled(index) => self.model.languages[index],

@@ -5,10 +5,10 @@ use vsr_types::{AtomTable, Diagnostics, Evidence, Path, SignalFamily, Unavailabl
 
 use super::{
     bank::{Bank, PrototypeVectors, Scoring},
-    phrases::Phrases,
+    phrases::{Phrases, words},
     plan::{Scan, Wants},
     reading::{Head, TextReadings, TrunkReading, Window},
-    scan::{Coverage, describe},
+    scan::{Coverage, Demand, describe},
     target::{Target, excerpt},
 };
 use crate::{
@@ -46,7 +46,7 @@ struct Rule {
     classifier: Classifier,
     threshold: f64,
     include_history: bool,
-    require_full_scan: bool,
+    demand: Demand,
     attacks: Bank,
     harmless: Bank,
     phrases: Phrases,
@@ -93,7 +93,7 @@ impl JailbreakFamily {
             Rule::compile(
                 rule,
                 Target::new(atom, rule.on_error),
-                (classifier, threshold),
+                (classifier, threshold, v0_3),
                 &place,
                 diagnostics,
             )
@@ -147,10 +147,24 @@ impl JailbreakFamily {
     }
 
     pub(super) fn evaluate(&self, readings: &TextReadings, evidence: &mut Evidence) {
+        let searched = self.searched(readings);
         for rule in &self.rules {
-            let findings = rule.read(readings);
+            let findings = rule.read(readings, &searched);
             rule.judge(&findings, readings, evidence);
         }
+    }
+}
+
+impl JailbreakFamily {
+    /// The words of the scanned texts that patterns are searched in, in the order of the scans; empty where no rule
+    /// has patterns.
+    fn searched(&self, readings: &TextReadings) -> Vec<Option<String>> {
+        if !self.reads_phrases() {
+            return Vec::new();
+        }
+        let scans = readings.plan.routes.scans.iter();
+        let words = |scan: &Scan| scan.is_searched.then(|| words(&readings.plan.needs()[scan.need].text));
+        scans.map(words).collect()
     }
 }
 
@@ -160,7 +174,7 @@ impl Rule {
     fn compile(
         rule: &JailbreakRule,
         target: Target,
-        (classifier, module_threshold): (Classifier, f64),
+        (classifier, module_threshold, v0_3): (Classifier, f64, bool),
         place: &Path,
         diagnostics: &mut Diagnostics,
     ) -> Self {
@@ -180,7 +194,7 @@ impl Rule {
             classifier,
             threshold: own.unwrap_or(default),
             include_history: rule.include_history,
-            require_full_scan: rule.require_full_scan,
+            demand: Demand::of(rule.require_full_scan, v0_3),
             attacks: bank(&rule.jailbreak_patterns),
             harmless: bank(&rule.benign_patterns),
             phrases,
@@ -208,17 +222,21 @@ impl Rule {
         !self.phrases.is_empty()
     }
 
-    fn read(&self, readings: &TextReadings) -> Findings {
+    fn read(&self, readings: &TextReadings, searched: &[Option<String>]) -> Findings {
         let routes = &readings.plan.routes;
-        let mut found = Findings { coverage: Coverage::new(routes.has_dropped), ..Findings::default() };
-        let scans = routes.scans.iter().filter(|scan| scan.for_attack);
-        for scan in scans.filter(|scan| self.include_history || !scan.is_history()) {
-            found.coverage.texts += 1;
-            if self.searches()
-                && found.phrase.is_none()
-                && let Some(phrase) = self.phrases.find(&readings.plan.needs()[scan.need].text)
+        let coverage = Coverage::new(routes.dropped, self.include_history);
+        let mut found = Findings { coverage, ..Findings::default() };
+        let scans = routes.scans.iter().enumerate();
+        for (index, scan) in scans.filter(|(_, scan)| self.include_history || !scan.is_history()) {
+            found.coverage.texts += usize::from(scan.for_attack || scan.is_searched);
+            if found.phrase.is_none()
+                && let Some(Some(words)) = searched.get(index)
+                && let Some(phrase) = self.phrases.find(words)
             {
                 found.phrase = Some((phrase.to_owned(), *scan));
+            }
+            if !scan.for_attack {
+                continue;
             }
             if self.asks_guardrail() {
                 self.read_answers(*scan, readings, &mut found);
@@ -228,7 +246,7 @@ impl Rule {
             }
             match readings.trunk(scan.need) {
                 Ok(trunk) => {
-                    found.coverage.add(trunk.tokens_seen, trunk.tokens_present);
+                    found.coverage.add(*scan, trunk.tokens_seen, trunk.tokens_present);
                     self.read_windows(*scan, trunk, readings, &mut found);
                 }
                 Err(reason) => found.failure = found.failure.or(Some(reason)),
@@ -262,7 +280,7 @@ impl Rule {
                 Err(failure) => found.guardrail = found.guardrail.take().or(Some(failure.clone())),
             }
         }
-        found.coverage.add_bytes(shown, text.len());
+        found.coverage.add_bytes(scan, shown, text.len());
     }
 
     fn read_windows(&self, scan: Scan, trunk: &TrunkReading, readings: &TextReadings, found: &mut Findings) {
@@ -323,7 +341,7 @@ impl Rule {
         let failure = found.failure.or(found.guardrail.as_ref().map(|failure| failure.reason));
         match (confidence, failure) {
             (None, Some(reason)) => target.fail(reason, evidence),
-            (None, None) if self.require_full_scan && !found.coverage.is_whole() => {
+            (None, None) if !found.coverage.satisfies(self.demand) => {
                 target.fail(UnavailableReason::PartlyRead, evidence);
             }
             (confidence, _) => target.settle(confidence, evidence),

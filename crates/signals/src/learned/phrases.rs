@@ -35,16 +35,16 @@ impl Phrases {
         self.written.is_empty()
     }
 
-    /// The first phrase that occurs in `text`, as it was written in the rule.
-    pub(super) fn find(&self, text: &str) -> Option<&str> {
-        let found = self.automaton.as_ref()?.find(&words(text))?;
+    /// The first phrase that occurs in a text of which these are the [`words`], as it was written in the rule.
+    pub(super) fn find(&self, words: &str) -> Option<&str> {
+        let found = self.automaton.as_ref()?.find(words)?;
         Some(&self.written[found.pattern().as_usize()])
     }
 }
 
 /// The words of a text, case-folded, each between two spaces of its own. Scripts without spaces
 /// between words stay as they are, so that phrases are found inside them.
-fn words(text: &str) -> String {
+pub(super) fn words(text: &str) -> String {
     let mut words = String::with_capacity(text.len() + 2);
     let mut in_word = false;
     for c in fold(text).chars() {

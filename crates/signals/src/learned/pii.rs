@@ -8,7 +8,7 @@ use vsr_types::{AtomTable, Diagnostic, Diagnostics, Evidence, SignalFamily, Unav
 use super::{
     plan::Scan,
     reading::TextReadings,
-    scan::{Coverage, describe},
+    scan::{Coverage, Demand, describe},
     target::Target,
 };
 use crate::{
@@ -32,7 +32,7 @@ struct Rule {
     threshold: f64,
     allowed: Vec<Cow<'static, str>>,
     include_history: bool,
-    require_full_scan: bool,
+    demand: Demand,
 }
 
 /// What one text holds.
@@ -84,7 +84,7 @@ impl PiiFamily {
                 threshold: rule.threshold.filter(|threshold| *threshold > 0.0).unwrap_or(default),
                 allowed: rule.pii_types_allowed.iter().filter_map(|name| contract_type(name)).collect(),
                 include_history: rule.include_history,
-                require_full_scan: rule.require_full_scan,
+                demand: Demand::of(rule.require_full_scan, v0_3),
             }
         };
         Self { rules: written.iter().enumerate().zip(ids).map(compile).collect(), v0_3 }
@@ -110,13 +110,16 @@ impl PiiFamily {
 
 /// What recognisers and the tagger find in one text.
 fn read(scan: Scan, readings: &TextReadings) -> Scanned {
-    let text = &readings.plan.needs()[scan.need].text;
+    let need = &readings.plan.needs()[scan.need];
+    let text = &need.text;
     let recognised = recognise(text);
     let (spans, read) = match readings.tags(scan.need) {
         Ok(tags) => (tags.spans.as_slice(), Ok((tags.tokens_seen, tags.tokens_present))),
         Err(reason) => (&[][..], Err(reason)),
     };
-    Scanned { scan, entities: merge(text, &recognised, spans), read }
+    let mut entities = merge(text, &recognised, spans);
+    entities.iter_mut().for_each(|entity| entity.bytes = need.original(entity.bytes.clone()));
+    Scanned { scan, entities, read }
 }
 
 // === impl Rule
@@ -124,13 +127,13 @@ fn read(scan: Scan, readings: &TextReadings) -> Scanned {
 impl Rule {
     /// The rule matches if a text has an entity that is sure enough, of a type that is not allowed.
     fn judge(&self, scanned: &[Scanned], readings: &TextReadings, v0_3: bool, evidence: &mut Evidence) {
-        let mut coverage = Coverage::new(readings.plan.routes.has_dropped);
+        let mut coverage = Coverage::new(readings.plan.routes.dropped, self.include_history);
         let mut failure = None;
         let mut denied: Vec<(Scan, &Entity)> = Vec::new();
         for text in scanned.iter().filter(|text| self.include_history || !text.scan.is_history()) {
             coverage.texts += 1;
             match text.read {
-                Ok((seen, present)) => coverage.add(seen, present),
+                Ok((seen, present)) => coverage.add(text.scan, seen, present),
                 Err(reason) => failure = failure.or(Some(reason)),
             }
             let is_denied = |entity: &&Entity| {
@@ -143,7 +146,7 @@ impl Rule {
         match (most, failure) {
             _ if coverage.texts == 0 => return target.fail(readings.nothing(), evidence),
             (None, Some(reason)) => target.fail(reason, evidence),
-            (None, None) if self.require_full_scan && !coverage.is_whole() => {
+            (None, None) if !coverage.satisfies(self.demand) => {
                 target.fail(UnavailableReason::PartlyRead, evidence);
             }
             // The release exported no confidence, which counts as 1.

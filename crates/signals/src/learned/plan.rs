@@ -1,6 +1,8 @@
 //! Which texts of a request the models are to read, and what is wanted of each.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+mod builder;
+
+use std::{ops::Range, sync::Arc};
 
 use vsr_types::RequestView;
 
@@ -8,15 +10,9 @@ use super::reading::{Head, HeadSet};
 use crate::{
     compression::Compressor,
     external::{RemoteSet, RemoteTask},
-    views,
 };
 
-/// The most texts of one request.
-const MOST_TEXTS: usize = 512;
-/// The most bytes of one request's texts for each token of the budget: no text of any language has more.
-const MOST_BYTES_PER_TOKEN: usize = 16;
-/// The most bytes of user turns that are read as one text, half of them before the current turn.
-const JOINED_BYTES: usize = 4096;
+pub(super) use builder::{Builder, Look, Origin};
 
 /// Where a text is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,12 +23,29 @@ pub enum TextSource {
     Compressed,
     /// A tool's result, by position in the request.
     ToolResult(usize),
+    /// A text that the user wrote in one go with the current one, by position among the earlier ones.
+    SameTurn(usize),
+    /// The end of those and the beginning of the current text, joined.
+    JoinedTurn,
     /// An earlier text of the user, by position.
     EarlierUser(usize),
     /// A system, developer or assistant text, by position.
     NonUser(usize),
+    /// What the assistant gave to a tool, by position.
+    ToolArguments(usize),
     /// The end of the user's earlier texts and the beginning of the current one, joined.
     JoinedUser,
+}
+
+/// Which part of the budget a text is read from. Each has room of its own, and what one does not need is the others'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Share {
+    /// What the user wrote last: half of the budget.
+    Newest,
+    /// Tools' results: a quarter.
+    ToolResults,
+    /// Everything else: a quarter.
+    Earlier,
 }
 
 /// How a text was changed before it is read.
@@ -68,13 +81,26 @@ pub struct Wants {
     pub remote: RemoteSet,
 }
 
+/// The middle of a text, left out because the text is too long to look through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Omission {
+    /// Where the end of the text begins.
+    pub at: usize,
+    /// How many bytes are left out before that.
+    pub bytes: usize,
+}
+
 /// A text to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextNeed {
-    /// The text. No two needs of a plan have the same.
+    /// The text, or its beginning and its end with a line break between them. No two needs of a plan have the same.
     pub text: Arc<str>,
+    /// What was left out of it.
+    pub omission: Option<Omission>,
     /// Where it is from; the first place where it occurs in several.
     pub source: TextSource,
+    /// What room it has.
+    pub share: Share,
     /// How it was changed.
     pub view: TextView,
     /// What is wanted; nothing where the text is only searched.
@@ -83,8 +109,8 @@ pub struct TextNeed {
     pub cover: Cover,
 }
 
-/// The texts of one request, the most important first: a reader reads them in this order until the
-/// budget is spent, and says of each how much it saw.
+/// The texts of one request, the most important first: a reader reads them in this order within their shares of the
+/// budget, of those that are too long both ends, and says of each how much it saw.
 #[derive(Debug, Clone, Default)]
 pub struct ReadingPlan {
     needs: Vec<TextNeed>,
@@ -103,8 +129,19 @@ pub(super) struct Routes {
     pub(super) turns: Vec<Option<usize>>,
     /// What is scanned for attacks and personal data.
     pub(super) scans: Vec<Scan>,
-    /// Whether texts were left out because there are too many.
-    pub(super) has_dropped: bool,
+    /// What there was no room for.
+    pub(super) dropped: Dropped,
+}
+
+/// Whether texts, or parts of them, were left out of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Dropped {
+    /// Of what is new to the model: the user's newest texts, tools' newest results.
+    pub(super) new: bool,
+    /// Of tools' earlier results.
+    pub(super) results: bool,
+    /// Of the rest.
+    pub(super) earlier: bool,
 }
 
 /// A text that is scanned.
@@ -113,8 +150,12 @@ pub(super) struct Scan {
     pub(super) need: usize,
     pub(super) source: TextSource,
     pub(super) view: TextView,
-    /// Whether attacks are looked for in it.
+    /// Whether the model has not seen it yet.
+    pub(super) is_new: bool,
+    /// Whether models look for attacks in it.
     pub(super) for_attack: bool,
+    /// Whether patterns are searched in it.
+    pub(super) is_searched: bool,
     /// Whether personal data is looked for in it.
     pub(super) for_pii: bool,
 }
@@ -130,6 +171,8 @@ pub(super) struct Demand {
     pub(super) turns: usize,
     /// What is wanted of scanned texts by the jailbreak family.
     pub(super) attack: Option<Wants>,
+    /// Whether a jailbreak rule has patterns to search for.
+    pub(super) searches: bool,
     /// Whether attacks are looked for in earlier messages.
     pub(super) attack_history: bool,
     /// Whether personal data is looked for.
@@ -186,12 +229,68 @@ impl Wants {
     }
 }
 
+// === impl TextSource
+
+impl TextSource {
+    /// Whether it is an earlier message.
+    fn is_history(self) -> bool {
+        matches!(self, Self::EarlierUser(_) | Self::NonUser(_) | Self::ToolArguments(_) | Self::JoinedUser)
+    }
+
+    fn share(self) -> Share {
+        match self {
+            Self::Current | Self::Compressed | Self::SameTurn(_) | Self::JoinedTurn => Share::Newest,
+            Self::ToolResult(_) => Share::ToolResults,
+            Self::EarlierUser(_) | Self::NonUser(_) | Self::ToolArguments(_) | Self::JoinedUser => {
+                Share::Earlier
+            }
+        }
+    }
+}
+
+// === impl Share
+
+impl Share {
+    /// Every share, the most important first.
+    pub const ALL: [Share; 3] = [Share::Newest, Share::ToolResults, Share::Earlier];
+
+    /// How much of a budget is kept for it.
+    pub const fn of(self, budget: usize) -> usize {
+        match self {
+            Self::Newest => budget - budget / 4 * 2,
+            Self::ToolResults | Self::Earlier => budget / 4,
+        }
+    }
+}
+
+// === impl TextNeed
+
+impl TextNeed {
+    /// Where `bytes` of [`Self::text`] are in the text that it was taken from.
+    pub fn original(&self, bytes: Range<usize>) -> Range<usize> {
+        let place = |at: usize| match self.omission {
+            Some(omission) if at >= omission.at => at + omission.bytes,
+            _ => at,
+        };
+        place(bytes.start)..place(bytes.end)
+    }
+}
+
+// === impl Dropped
+
+impl Dropped {
+    /// Whether anything was left out.
+    pub(super) fn any(self) -> bool {
+        self.new || self.results || self.earlier
+    }
+}
+
 // === impl Scan
 
 impl Scan {
     /// Whether it is of an earlier message.
     pub(super) fn is_history(self) -> bool {
-        matches!(self.source, TextSource::EarlierUser(_) | TextSource::NonUser(_) | TextSource::JoinedUser)
+        self.source.is_history()
     }
 }
 
@@ -234,188 +333,6 @@ pub(super) fn plan(
     if demand.attack.is_some() || demand.pii {
         builder.scans(request, &current, demand);
     }
-    let turns = request.prior_user.iter().enumerate().rev().filter(|(_, turn)| !turn.trim().is_empty());
-    for (position, turn) in turns.take(demand.turns) {
-        let source = TextSource::EarlierUser(position);
-        let need = builder.need(turn, source, TextView::Written, Wants::EMBEDDING, Cover::Ends);
-        builder.plan.routes.turns.push(need);
-    }
+    builder.turns(request, demand.turns);
     builder.plan
-}
-
-pub(super) struct Builder {
-    pub(super) plan: ReadingPlan,
-    by_text: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
-    bytes_left: usize,
-}
-
-// === impl Builder
-
-impl Builder {
-    pub(super) fn new(budget_tokens: u32) -> Self {
-        Self {
-            plan: ReadingPlan { budget_tokens, ..ReadingPlan::default() },
-            by_text: HashMap::default(),
-            bytes_left: (budget_tokens as usize).saturating_mul(MOST_BYTES_PER_TOKEN),
-        }
-    }
-
-    /// The place of the text among the needs; `None` if there is no room for it.
-    pub(super) fn need(
-        &mut self,
-        text: &str,
-        source: TextSource,
-        view: TextView,
-        wants: Wants,
-        cover: Cover,
-    ) -> Option<usize> {
-        // A text is cut to the same length wherever it is asked for, so that it is found again.
-        let most = (self.plan.budget_tokens as usize).saturating_mul(MOST_BYTES_PER_TOKEN);
-        let whole = text.len();
-        let text = &text[..floor(text, most)];
-        self.plan.routes.has_dropped |= text.len() < whole;
-        if let Some(index) = self.by_text.get(text) {
-            let need = &mut self.plan.needs[*index];
-            need.wants = need.wants.union(wants);
-            need.cover = need.cover.max(cover);
-            return Some(*index);
-        }
-        if self.plan.needs.len() >= MOST_TEXTS || self.bytes_left == 0 {
-            self.plan.routes.has_dropped = true;
-            return None;
-        }
-        let end = floor(text, self.bytes_left);
-        self.plan.routes.has_dropped |= end < text.len();
-        self.bytes_left -= end;
-        let text: Arc<str> = text[..end].into();
-        let index = self.plan.needs.len();
-        self.by_text.insert(text.clone(), index);
-        self.plan.needs.push(TextNeed { text, source, view, wants, cover });
-        Some(index)
-    }
-
-    fn current(&mut self, current: &str, demand: &Demand, compressor: Option<&Compressor>) {
-        let short = compressor.map(|compressor| compressor.compress(current).text);
-        match short.filter(|short| *short != current) {
-            Some(short) if !demand.short.is_nothing() => {
-                self.plan.routes.short =
-                    self.need(&short, TextSource::Compressed, TextView::Written, demand.short, Cover::Ends);
-            }
-            _ if !demand.short.is_nothing() => {
-                self.plan.routes.short =
-                    self.need(current, TextSource::Current, TextView::Written, demand.short, Cover::Ends);
-            }
-            _ => {}
-        }
-        if !demand.full.is_nothing() {
-            self.plan.routes.full =
-                self.need(current, TextSource::Current, TextView::Written, demand.full, Cover::Ends);
-        }
-    }
-
-    /// The current text, tools' results, the joined turns, then earlier messages, newest first.
-    fn scans(&mut self, request: &RequestView<'_>, current: &str, demand: &Demand) {
-        self.scan(current, TextSource::Current, demand.attack, demand.pii);
-        for (position, text) in request.tool_results.iter().enumerate().rev() {
-            self.scan(text, TextSource::ToolResult(position), demand.attack, demand.pii);
-        }
-        let attack = demand.attack.filter(|_| demand.attack_history);
-        let pii = demand.pii && demand.pii_history;
-        if attack.is_none() && !pii {
-            return;
-        }
-        if attack.is_some()
-            && let Some(joined) = joined_user(&request.prior_user, current)
-        {
-            self.scan(&joined, TextSource::JoinedUser, attack, false);
-        }
-        let mut users = request.prior_user.iter().enumerate().rev();
-        let mut others = request.non_user.iter().enumerate().rev();
-        loop {
-            let (user, other) = (users.next(), others.next());
-            if user.is_none() && other.is_none() {
-                return;
-            }
-            if let Some((position, text)) = user {
-                self.scan(text, TextSource::EarlierUser(position), attack, pii);
-            }
-            if let Some((position, text)) = other {
-                self.scan(text, TextSource::NonUser(position), attack, pii);
-            }
-        }
-    }
-
-    pub(super) fn scan(&mut self, text: &str, source: TextSource, attack: Option<Wants>, pii: bool) {
-        if text.trim().is_empty() {
-            return;
-        }
-        // Folded and decoded texts first: what hides an attack is longer than the attack, and must not take its room.
-        let plain = attack.and_then(|_| views::plain(text));
-        if let (Some(attack), Some(plain)) = (attack, &plain) {
-            self.add_scan(plain, (source, TextView::Plain), attack, (true, false));
-        }
-        if let Some(attack) = attack
-            && let Some(decoded) = views::decoded(text)
-        {
-            self.add_scan(&decoded, (source, TextView::Decoded), attack, (true, false));
-        }
-        let attack_as_written = attack.filter(|_| plain.is_none());
-        if pii || attack_as_written.is_some() {
-            let tags = if pii { Wants::TAGS } else { Wants::default() };
-            let wants = attack_as_written.unwrap_or_default().union(tags);
-            let purpose = (attack_as_written.is_some(), pii);
-            self.add_scan(text, (source, TextView::Written), wants, purpose);
-        }
-    }
-
-    fn add_scan(
-        &mut self,
-        text: &str,
-        (source, view): (TextSource, TextView),
-        wants: Wants,
-        (for_attack, for_pii): (bool, bool),
-    ) {
-        let Some(need) = self.need(text, source, view, wants, Cover::Whole) else { return };
-        let scans = &mut self.plan.routes.scans;
-        match scans.iter_mut().find(|scan| scan.need == need) {
-            Some(scan) => {
-                scan.for_attack |= for_attack;
-                scan.for_pii |= for_pii;
-            }
-            None => scans.push(Scan { need, source, view, for_attack, for_pii }),
-        }
-    }
-}
-
-/// The end of the earlier texts and the beginning of the current one, so that an attack split across
-/// messages is read as one.
-fn joined_user(prior: &[Cow<'_, str>], current: &str) -> Option<String> {
-    let mut parts: Vec<&str> = Vec::new();
-    let mut left = JOINED_BYTES / 2;
-    for text in prior.iter().rev().map(|text| text.trim()).filter(|text| !text.is_empty()) {
-        let mut start = text.len().saturating_sub(left);
-        while !text.is_char_boundary(start) {
-            start += 1;
-        }
-        left -= text.len() - start;
-        parts.push(&text[start..]);
-        if left == 0 {
-            break;
-        }
-    }
-    if parts.is_empty() {
-        return None;
-    }
-    parts.reverse();
-    parts.push(&current[..floor(current, JOINED_BYTES / 2)]);
-    Some(parts.join(" "))
-}
-
-/// `at` or the character boundary before it.
-fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }

@@ -242,7 +242,7 @@ impl TextReadings {
 
     /// Why a text that no plan asks for cannot be judged.
     pub(super) fn nothing(&self) -> UnavailableReason {
-        match self.plan.routes.has_dropped {
+        match self.plan.routes.dropped.any() {
             _ if self.is_absent => self.missing,
             true => UnavailableReason::PartlyRead,
             false => UnavailableReason::NoInput,

@@ -59,31 +59,60 @@ impl ReaskFamily {
     }
 
     /// A rule matches if its turns in a row, the newest first, are all similar to the current one. Of the
-    /// rules that match, those that look back furthest stay.
+    /// rules that match, those that look back furthest stay. A turn that was not read matters only to a rule that needs
+    /// it.
     pub(super) fn evaluate(&self, readings: &TextReadings, evidence: &mut Evidence) {
-        let compared = readings.embedding(readings.plan.routes.full).and_then(|current| {
-            let compare = |turn: &Option<usize>| {
-                let turn = readings.embedding(Some(turn.ok_or(UnavailableReason::PartlyRead)?))?;
-                Ok(similarity(&current, &turn))
-            };
-            readings.plan.routes.turns.iter().map(compare).collect::<Result<Vec<f64>, _>>()
-        });
-        let similarities = match compared {
-            Ok(similarities) => similarities,
+        let current = match readings.embedding(readings.plan.routes.full) {
+            Ok(current) => current,
             Err(reason) => return self.rules.iter().for_each(|rule| rule.target.fail(reason, evidence)),
         };
-        let streak = |rule: &Rule| similarities.iter().take_while(|value| **value >= rule.threshold).count();
-        let furthest =
-            self.rules.iter().filter(|rule| streak(rule) >= rule.turns).map(|rule| rule.turns).max();
-        for rule in &self.rules {
-            let streak = streak(rule);
+        let compare = |turn: &Option<usize>| {
+            let turn = readings.embedding(Some(turn.ok_or(UnavailableReason::PartlyRead)?))?;
+            Ok(similarity(&current, &turn))
+        };
+        let turns: Vec<Similarity> = readings.plan.routes.turns.iter().map(compare).collect();
+        let streaks: Vec<Result<usize, UnavailableReason>> =
+            self.rules.iter().map(|rule| rule.streak(&turns)).collect();
+        let is_match = |(rule, streak): &(&Rule, &Result<usize, _>)| streak.is_ok_and(|it| it >= rule.turns);
+        let matching = self.rules.iter().zip(&streaks).filter(is_match);
+        let furthest = matching.map(|(rule, _)| rule.turns).max();
+        for (rule, streak) in self.rules.iter().zip(&streaks) {
+            let streak = match streak {
+                Ok(streak) => *streak,
+                Err(reason) => {
+                    rule.target.fail(*reason, evidence);
+                    continue;
+                }
+            };
             evidence.set_value(rule.target.atom, streak as f64);
             let matched = streak >= rule.turns && Some(rule.turns) == furthest;
-            let least = similarities.iter().take(rule.turns).copied().fold(f64::INFINITY, f64::min);
+            let least = turns.iter().take(rule.turns).flatten().copied().fold(f64::INFINITY, f64::min);
             rule.target.settle(matched.then_some(least), evidence);
-            if let Some(newest) = similarities.first() {
+            if let Some(Ok(newest)) = turns.first() {
                 evidence.note(rule.target.atom, || format!("similarity to the turn before {newest:.3}"));
             }
         }
+    }
+}
+
+/// How similar a turn is to the current one, or why that is not known.
+type Similarity = Result<f64, UnavailableReason>;
+
+// === impl Rule
+
+impl Rule {
+    /// How many turns in a row are similar, the newest first, as far as is known.
+    ///
+    /// # Errors
+    /// If a turn that the rule needs was not read.
+    fn streak(&self, turns: &[Similarity]) -> Result<usize, UnavailableReason> {
+        for (index, turn) in turns.iter().enumerate() {
+            match turn {
+                Ok(value) if *value >= self.threshold => {}
+                Err(reason) if index < self.turns => return Err(*reason),
+                _ => return Ok(index),
+            }
+        }
+        Ok(turns.len())
     }
 }

@@ -3,8 +3,9 @@
 use vsr_types::UnavailableReason;
 
 use super::{
-    Cover, Head, ReadingPlan, TextReadings, TextSource, TextView, Wants, jailbreak::attack_probability,
-    plan::Builder,
+    Cover, Head, ReadingPlan, TextReadings, TextView, Wants,
+    jailbreak::attack_probability,
+    plan::{Builder, Look, Origin},
 };
 use crate::pii::{Entity, merge, recognise};
 
@@ -35,8 +36,7 @@ impl ReadingPlan {
     pub fn for_text(text: &str, wants: Wants, cover: Cover, budget_tokens: u32) -> Self {
         let mut builder = Builder::new(budget_tokens);
         if !text.trim().is_empty() {
-            builder.plan.routes.full =
-                builder.need(text, TextSource::Current, TextView::Written, wants, cover);
+            builder.plan.routes.full = builder.need(text, Origin::CURRENT, TextView::Written, wants, cover);
         }
         builder.plan
     }
@@ -45,7 +45,7 @@ impl ReadingPlan {
     pub fn for_scan(text: &str, attacks: bool, entities: bool, budget_tokens: u32) -> Self {
         let mut builder = Builder::new(budget_tokens);
         let attack = attacks.then(|| Wants::head(Head::Jailbreak));
-        builder.scan(text, TextSource::Current, attack, entities);
+        builder.scan(text, Origin::CURRENT, Look { attack, searches: false, pii: entities });
         builder.plan
     }
 }
@@ -78,7 +78,7 @@ impl TextReadings {
     /// Why a window could not be judged.
     pub fn attack(&self) -> Result<AttackReading, UnavailableReason> {
         let mut worst: Option<(f64, TextView)> = None;
-        let (mut is_whole, mut failure) = (!self.plan.routes.has_dropped, None);
+        let (mut is_whole, mut failure) = (!self.plan.routes.dropped.any(), None);
         for scan in self.plan.routes.scans.iter().filter(|scan| scan.for_attack) {
             let trunk = self.trunk(scan.need)?;
             is_whole &= trunk.tokens_seen == trunk.tokens_present;
@@ -106,14 +106,17 @@ impl TextReadings {
     pub fn entities(&self) -> Result<EntityReading, UnavailableReason> {
         let scan = self.plan.routes.scans.iter().find(|scan| scan.for_pii);
         let scan = scan.ok_or(UnavailableReason::NoInput)?;
-        let text = &self.plan.needs()[scan.need].text;
+        let need = &self.plan.needs()[scan.need];
+        let text = &need.text;
         let (spans, tagger) = match self.tags(scan.need) {
-            Ok(tags) if tags.tokens_seen < tags.tokens_present => {
+            Ok(tags) if tags.tokens_seen < tags.tokens_present || need.omission.is_some() => {
                 (tags.spans.as_slice(), Err(UnavailableReason::PartlyRead))
             }
             Ok(tags) => (tags.spans.as_slice(), Ok(())),
             Err(reason) => (&[][..], Err(reason)),
         };
-        Ok(EntityReading { entities: merge(text, &recognise(text), spans), tagger })
+        let mut entities = merge(text, &recognise(text), spans);
+        entities.iter_mut().for_each(|entity| entity.bytes = need.original(entity.bytes.clone()));
+        Ok(EntityReading { entities, tagger })
     }
 }

@@ -48,7 +48,7 @@ const MAESTRO: &[usize] = &[12, 13, 14, 15, 16, 17, 18, 19];
 
 pub(super) fn find(text: &str, spans: &mut Vec<PiiSpan>) {
     let bytes = text.as_bytes();
-    digit_sequences(bytes, b" -", MOST_GROUPS, |groups| {
+    digit_sequences(bytes, b" -.", MOST_GROUPS, |groups| {
         let mut first = 0;
         while first < groups.len() {
             match longest_from(bytes, &groups[first..]) {
@@ -83,7 +83,9 @@ fn longest_from(bytes: &[u8], groups: &[Group]) -> Option<usize> {
         }
         if index > 0 {
             let previous = groups[index - 1];
-            let is_too_short = previous.len() < 3;
+            // Dots stand in other numbers, too: of those that have them only the usual groups count.
+            let least = if separator == Some(&b'.') { 4 } else { 3 };
+            let is_too_short = previous.len() < least;
             if bytes.get(previous.end) != separator || is_too_short {
                 break;
             }

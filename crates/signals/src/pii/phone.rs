@@ -57,7 +57,7 @@ pub(super) fn find(text: &str, spans: &mut Vec<PiiSpan>) {
         let continues = before(bytes, at).is_some_and(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'.' | b'-' | b'/')
         });
-        if !starts || continues {
+        if !starts || continues || is_argument(text, at) {
             at += 1;
             continue;
         }
@@ -68,6 +68,14 @@ pub(super) fn find(text: &str, spans: &mut Vec<PiiSpan>) {
         }
         at = written.end.max(at + 1);
     }
+}
+
+/// Whether a name with an opening bracket stands before `at`, as in `f(1234567)`: code, unless the name announces a number.
+fn is_argument(text: &str, at: usize) -> bool {
+    let Some(before) = text[..at].strip_suffix('(') else { return false };
+    let start = before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+    let Some(name) = before.get(start..) else { return false };
+    !name.is_empty() && !CONTEXT.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
 /// Digits and what stands between them.

@@ -1,7 +1,9 @@
 //! Segments of a text that hide text: base64, hexadecimal digits, escapes, rotation by 13, tag characters.
 
+use super::View;
+
 /// The most segments that are decoded.
-const MOST_SEGMENTS: usize = 16;
+const MOST_SEGMENTS: usize = 64;
 /// The most bytes that come out.
 const MOST_DECODED: usize = 4096;
 /// The shortest base64 segment; shorter ones are words and identifiers.
@@ -19,28 +21,27 @@ const ROTATED: &[&str] = &[
 ];
 const LEAST_ROTATED: usize = 3;
 
-pub(super) fn decode(text: &str) -> Option<String> {
+pub(super) fn decode(text: &str) -> Option<View> {
     let mut decoded = Decoded::default();
     tags(text, &mut decoded);
     segments(text.as_bytes(), &mut decoded);
     escapes(text.as_bytes(), &mut decoded);
     rotated(text, &mut decoded);
-    (!decoded.text.is_empty()).then_some(decoded.text)
+    (!decoded.text.is_empty()).then_some(View { text: decoded.text, is_whole: !decoded.has_more })
 }
 
 #[derive(Default)]
 struct Decoded {
     text: String,
     segments: usize,
+    /// Whether something was found that there was no room for.
+    has_more: bool,
 }
 
 impl Decoded {
-    fn is_full(&self) -> bool {
-        self.segments >= MOST_SEGMENTS || self.text.len() >= MOST_DECODED
-    }
-
     fn add(&mut self, segment: &str) {
-        if self.is_full() {
+        if self.segments >= MOST_SEGMENTS || self.text.len() >= MOST_DECODED {
+            self.has_more = true;
             return;
         }
         if !self.text.is_empty() {
@@ -50,6 +51,7 @@ impl Decoded {
         while !segment.is_char_boundary(end) {
             end -= 1;
         }
+        self.has_more |= end < segment.len();
         self.text.push_str(&segment[..end]);
         self.segments += 1;
     }
@@ -69,7 +71,7 @@ fn tags(text: &str, decoded: &mut Decoded) {
 
 fn segments(bytes: &[u8], decoded: &mut Decoded) {
     let mut at = 0;
-    while at < bytes.len() && !decoded.is_full() {
+    while at < bytes.len() && !decoded.has_more {
         if !is_base64(bytes[at]) {
             at += 1;
             continue;
@@ -88,12 +90,12 @@ fn segments(bytes: &[u8], decoded: &mut Decoded) {
 fn escapes(bytes: &[u8], decoded: &mut Decoded) {
     let mut at = 0;
     while let Some(offset) = memchr::memchr3(b'\\', b'%', b'&', &bytes[at..])
-        && !decoded.is_full()
+        && !decoded.has_more
     {
         let start = at + offset;
         let mut values: Vec<u32> = Vec::new();
         let mut end = start;
-        while let Some((value, length)) = escape(&bytes[end..]).filter(|_| values.len() < MOST_DECODED) {
+        while let Some((value, length)) = escape(&bytes[end..]).filter(|_| values.len() <= MOST_DECODED) {
             values.push(value);
             end += length;
         }
@@ -170,7 +172,7 @@ fn base64(segment: &[u8]) -> Option<String> {
             held -= 8;
             bytes.push((bits >> held & 0xFF) as u8);
         }
-        if bytes.len() >= MOST_DECODED {
+        if bytes.len() > MOST_DECODED {
             break;
         }
     }
@@ -182,7 +184,7 @@ fn hex(segment: &[u8]) -> Option<String> {
     if segment.len() < LEAST_HEX || !segment.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
-    let pairs = segment.chunks_exact(2).take(MOST_DECODED);
+    let pairs = segment.chunks_exact(2).take(MOST_DECODED + 1);
     readable(pairs.filter_map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect())
 }
 
@@ -210,6 +212,6 @@ fn rotated(text: &str, decoded: &mut Decoded) {
         'A'..='Z' => char::from((c as u8 - b'A' + 13) % 26 + b'A'),
         _ => c,
     };
-    let plain: String = text.chars().take(MOST_DECODED).map(rotate).collect();
+    let plain: String = text.chars().take(MOST_DECODED + 1).map(rotate).collect();
     decoded.add(&plain);
 }

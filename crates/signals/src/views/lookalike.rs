@@ -121,8 +121,8 @@ const PAIRS: &[(char, char)] = &[
     ('ћ', 'h'),
     ('ѡ', 'w'),
     ('ѵ', 'v'),
-    ('ҽ', 'e'),
     ('һ', 'h'),
+    ('ҽ', 'e'),
     ('ӏ', 'l'),
     ('ԁ', 'd'),
     ('ԛ', 'q'),
@@ -150,8 +150,8 @@ const PAIRS: &[(char, char)] = &[
     ('Ꮓ', 'Z'),
     ('Ꮞ', '4'),
     ('Ꮟ', 'b'),
-    ('Ꮪ', 'S'),
     ('Ꮩ', 'V'),
+    ('Ꮪ', 'S'),
     ('Ꮮ', 'L'),
     ('Ꮯ', 'C'),
     ('Ꮲ', 'P'),
@@ -175,5 +175,6 @@ const PAIRS: &[(char, char)] = &[
 
 /// The Latin letter that `c` looks like.
 pub(super) fn latin_of(c: char) -> Option<char> {
-    PAIRS.iter().find(|(alike, _)| *alike == c).map(|(_, latin)| *latin)
+    let place = PAIRS.binary_search_by_key(&c, |(alike, _)| *alike).ok()?;
+    Some(PAIRS[place].1)
 }

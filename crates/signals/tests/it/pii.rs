@@ -220,6 +220,34 @@ fn e_mail_addresses_end_where_sentences_do() {
 }
 
 #[test]
+fn digits_and_signs_of_other_scripts_hide_nothing_and_places_are_those_of_the_text() {
+    for (text, expected) in [
+        (
+            "pay ４１１１　１１１１　１１１１　１１１１ now",
+            ("CREDIT_CARD", "４１１１　１１１１　１１１１　１１１１"),
+        ),
+        ("٤١١١١١١١١١١١١١١١", ("CREDIT_CARD", "٤١١١١١١١١١١١١١١١")),
+        ("𝟒𝟏𝟏𝟏 𝟏𝟏𝟏𝟏 1111 1111.", ("CREDIT_CARD", "𝟒𝟏𝟏𝟏 𝟏𝟏𝟏𝟏 1111 1111")),
+        (
+            "4111\u{2011}1111\u{2011}1111\u{2011}1111",
+            ("CREDIT_CARD", "4111\u{2011}1111\u{2011}1111\u{2011}1111"),
+        ),
+        ("4111\u{a0}1111\u{a0}1111\u{a0}1111", ("CREDIT_CARD", "4111\u{a0}1111\u{a0}1111\u{a0}1111")),
+        ("4111\u{200b}111111111111 é", ("CREDIT_CARD", "4111\u{200b}111111111111")),
+        ("4111.1111.1111.1111", ("CREDIT_CARD", "4111.1111.1111.1111")),
+        ("ssn 536–90–4399", ("US_SSN", "536–90–4399")),
+        ("ａｎｎ＠ｅｘａｍｐｌｅ．ｏｒｇ", ("EMAIL_ADDRESS", "ａｎｎ＠ｅｘａｍｐｌｅ．ｏｒｇ")),
+        ("電話：+８１ ３ １２３４ ５６７８。", ("PHONE_NUMBER", "+８１ ３ １２３４ ５６７８")),
+        ("ping 192\u{2024}0.2.7", ("IP_ADDRESS", "192\u{2024}0.2.7")),
+    ] {
+        assert_eq!(found(text), [expected], "{text}");
+    }
+    for text in ["4111.1111.1111.1112", "4.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1", "2012—2013 — 4", "１２３"] {
+        assert_eq!(found(text), [], "{text}");
+    }
+}
+
+#[test]
 fn telephone_numbers_are_told_from_other_numbers() {
     for (text, number) in [
         ("+49 30 1234567", "+49 30 1234567"),
@@ -234,6 +262,8 @@ fn telephone_numbers_are_told_from_other_numbers() {
         ("345-899-3560x4587", "345-899-3560x4587"),
         ("(212-555-0123)", "212-555-0123"),
         ("Phone: 0490 75 40 81", "0490 75 40 81"),
+        ("tel(212-555-0123)", "212-555-0123"),
+        ("his number (212-555-0123)", "212-555-0123"),
     ] {
         assert_eq!(found(text), [("PHONE_NUMBER", number)], "{text}");
     }
@@ -251,6 +281,8 @@ fn telephone_numbers_are_told_from_other_numbers() {
         "ISBN 978-3-16-148410-0",
         "a1b2c3d4",
         "112-555-0123",
+        "call f(1234567)",
+        "call get_user(5550123456)",
     ] {
         assert_eq!(found(text), [], "{text}");
     }

@@ -193,6 +193,26 @@ fn reask_looks_back_over_turns_in_a_row() {
     assert!((twice.confidence(Reask, "thrice").unwrap() - least).abs() < 1e-6);
 }
 
+#[test]
+fn a_turn_that_was_not_read_matters_only_to_rules_that_look_back_to_it() {
+    let policy = Policy::learned(
+        "reasks: [{name: again, threshold: 0.7}, {name: thrice, threshold: 0.7, lookback_turns: 2}]",
+        "",
+    );
+    let request = |prior: &[&'static str]| RequestView {
+        prior_user: prior.iter().map(|text| (*text).into()).collect(),
+        ..RequestView::from_prompt("how do I sort a list")
+    };
+    let reader = Reader::new().fails_on("poison", UnavailableReason::Overloaded);
+    let on = |prior: &[&'static str]| policy.read_by(&reader, &request(prior));
+    let unread = on(&["poison", "how do I sort a list?"]);
+    assert!(unread.matched(Reask, "again"));
+    assert_eq!(unread.reason(Reask, "thrice"), Some(UnavailableReason::Overloaded));
+    let broken = on(&["poison", "thanks"]);
+    assert!(!broken.unavailable(Reask, "thrice"), "the streak ended before");
+    assert!(on(&["how do I sort a list?", "poison"]).unavailable(Reask, "again"));
+}
+
 const PETS: &str = "
 model_catalog:
   kbs:

@@ -91,10 +91,21 @@ const ESCALATE: &[&str] = &[
 ];
 const KEEP: &[&str] = &["chemistry", "engineering", "health", "law", "physics"];
 
+/// The thresholds are those of the embedded model's scale (`docs/models.md` says how they were found): its similarities
+/// lie lower than those of the release's model, between 0.45 and 0.8.
+const PRIVATE_THRESHOLD: f64 = 0.67;
+const INJECTION_THRESHOLD: f64 = 0.68;
+const FRONTIER_THRESHOLD: f64 = 0.64;
+const LOCAL_THRESHOLD: f64 = 0.6;
+const SUBJECT_THRESHOLD: f64 = 0.57;
+
 fn privacy() -> KnowledgeBase {
+    let frontier = FRONTIER.iter().map(|label| ((*label).to_owned(), FRONTIER_THRESHOLD));
+    let local = LOCAL.iter().map(|label| ((*label).to_owned(), LOCAL_THRESHOLD));
+    let injection = [("prompt_injection".to_owned(), INJECTION_THRESHOLD)];
     KnowledgeBase {
-        threshold: 0.55,
-        label_thresholds: BTreeMap::from([("prompt_injection".into(), 0.7)]),
+        threshold: PRIVATE_THRESHOLD,
+        label_thresholds: frontier.chain(local).chain(injection).collect(),
         groups: groups(&[
             ("security_containment", &[CONTAINMENT]),
             ("privacy_policy", &[PRIVATE]),
@@ -109,7 +120,7 @@ fn privacy() -> KnowledgeBase {
 
 fn mmlu() -> KnowledgeBase {
     KnowledgeBase {
-        threshold: 0.25,
+        threshold: SUBJECT_THRESHOLD,
         groups: groups(&[("escalate", &[ESCALATE]), ("keep", &[KEEP])]),
         ..shipped("mmlu_kb", "knowledge_bases/mmlu/", ["escalate_vs_keep", "escalate", "keep"])
     }
