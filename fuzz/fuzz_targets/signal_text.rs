@@ -18,7 +18,7 @@ fuzz_target!(|input: (u8, &str)| {
     assert!(spans.iter().all(|span| text.get(span.bytes.clone()).is_some_and(|found| !found.is_empty())));
 
     let _ = views::plain(text);
-    assert!(views::decoded(text).is_none_or(|decoded| decoded.len() < 8192));
+    assert!(views::decoded(text).is_none_or(|decoded| decoded.text.len() < 8192));
 
     let settings = PromptCompression { enabled: true, max_tokens: max_tokens.into(), ..PromptCompression::default() };
     let Some(compressor) = Compressor::new(&settings, false) else { return };

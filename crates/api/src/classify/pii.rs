@@ -46,6 +46,7 @@ pub(crate) struct PiiAnswer {
     entities: Vec<FoundEntity>,
     #[serde(skip_serializing_if = "Option::is_none")]
     masked_text: Option<String>,
+    /// `allow`, `block`, or `review` where nothing was found and the text was not read as it should be.
     security_recommendation: &'static str,
     /// Why only fixed formats were looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,7 +114,11 @@ pub(crate) async fn answer(
         has_pii: !entities.is_empty(),
         entities: entities.iter().map(describe).collect(),
         masked_text: options.mask_entities.then(|| masked(text, &entities)),
-        security_recommendation: if entities.is_empty() { "allow" } else { "block" },
+        security_recommendation: match (entities.is_empty(), &found.tagger) {
+            (false, _) => "block",
+            (true, Ok(())) => "allow",
+            (true, Err(_)) => "review",
+        },
         incomplete: found.tagger.err(),
         processing_time_ms: milliseconds(started),
     })

@@ -50,6 +50,7 @@ pub(crate) struct SecurityAnswer {
     risk_score: f64,
     detection_types: Vec<&'static str>,
     pub(crate) confidence: f64,
+    /// `allow`, `block`, or `review` where nothing was found and not all was read.
     recommendation: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<String>,
@@ -108,7 +109,12 @@ pub(crate) async fn answer(
         risk_score: attack.probability,
         detection_types: if is_jailbreak { vec![JAILBREAK] } else { Vec::new() },
         confidence: if is_jailbreak { attack.probability } else { 1.0 - attack.probability },
-        recommendation: if is_jailbreak { "block" } else { "allow" },
+        recommendation: match (is_jailbreak, attack.is_whole) {
+            (true, _) => "block",
+            (false, true) => "allow",
+            // What was not read may be an attack.
+            (false, false) => "review",
+        },
         reasoning,
         patterns_detected: hidden.filter(|_| is_jailbreak).into_iter().collect(),
         fully_read: attack.is_whole,

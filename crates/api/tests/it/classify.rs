@@ -100,6 +100,18 @@ fn attacks_are_found_plain_and_encoded() {
 }
 
 #[test]
+fn nothing_is_allowed_that_was_not_read() {
+    let scene = Scene::reading_with("model_catalog: {modules: {scan: {max_tokens: 64}}}", &reader());
+    let text = "The weather in Lisbon is lovely in May, and the trams are yellow. ".repeat(40);
+    let answer = ok(&scene, SECURITY, &json!({ "text": text }));
+    assert_eq!((&answer["is_jailbreak"], &answer["fully_read"]), (&json!(false), &json!(false)));
+    assert_eq!(answer["recommendation"], "review");
+    let answer = ok(&scene, PII, &json!({ "text": "The sky is blue. ".repeat(100) }));
+    assert_eq!((&answer["has_pii"], &answer["incomplete"]), (&json!(false), &json!("partly_read")));
+    assert_eq!(answer["security_recommendation"], "review");
+}
+
+#[test]
 fn facts_and_feedback_are_classified() {
     let scene = scene();
     let fact = json!({ "text": "When did the Berlin Wall fall?" });

@@ -89,6 +89,11 @@ impl Scene {
         Self::of(&snapshot_with("", (signals, global), reader), &|_| None)
     }
 
+    /// Starts the surfaces with models that read, and with a line more under `global`.
+    pub(crate) fn reading_with(global: &str, reader: &Reader) -> Self {
+        Self::of(&snapshot_with("", ("", global), reader), &|_| None)
+    }
+
     fn of(snapshot: &Arc<Snapshot>, variables: &dyn Fn(&str) -> Option<String>) -> Self {
         let status = Arc::new(Status::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
