@@ -196,8 +196,8 @@ routing:
 def clients_routing(**ports: int) -> str:
     """The part of a configuration that sends a question to the model it names; `ports` are those of the servers."""
     models = [
-        {"name": name, "word": name.replace("-", "_"), "served": served, "api_format": api_format, "port": ports[server]}
-        for name, served, api_format, server in CLIENTS_MODELS
+        {"name": name, "word": name.replace("-", "_"), "served": served, "api_format": protocol, "port": ports[server]}
+        for name, served, protocol, server in CLIENTS_MODELS
     ]
     each = lambda part: "".join(part.format(**model) for model in models)
     cards = "".join(f"    - name: {model['name']}\n" for model in [{"name": "nobody"}, *models])

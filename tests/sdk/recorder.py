@@ -9,8 +9,8 @@ import threading
 
 USAGE = {"input_tokens": 7, "output_tokens": 1}
 MESSAGE = {
-    "id": "msg_1", "type": "message", "role": "assistant", "model": "served", "content": [{"type": "text", "text": "Done."}],
-    "stop_reason": "end_turn", "stop_sequence": None, "usage": USAGE,
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "served",
+    "content": [{"type": "text", "text": "Done."}], "stop_reason": "end_turn", "stop_sequence": None, "usage": USAGE,
 }
 COMPLETION = {
     "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "served",
@@ -37,7 +37,8 @@ def answer(path: str, streamed: bool) -> bytes:
     """What is answered to a request to `path`."""
     if path.startswith("/v1/messages"):
         if streamed:
-            return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in MESSAGE_EVENTS).encode()
+            events = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in MESSAGE_EVENTS)
+            return "".join(events).encode()
         return json.dumps(MESSAGE).encode()
     if streamed:
         return "".join(f"data: {part}\n\n" for part in [*map(json.dumps, CHUNKS), "[DONE]"]).encode()

@@ -21,7 +21,7 @@ CLAUDE_CODE = {
     "accept": "application/json",
     "authorization": "Bearer clients-own",
     "anthropic-version": "2023-06-01",
-    "anthropic-beta": "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27,effort-2025-11-24",
+    "anthropic-beta": "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27",
     "anthropic-dangerous-direct-browser-access": "true",
     "user-agent": "claude-cli/2.1.200 (external, cli)",
     "x-app": "cli",

@@ -1,4 +1,4 @@
-"""Messages: plain, streamed with the helper, tools and the tool runner, thinking, structured output, counting, errors."""
+"""Messages: plain, streamed with the helper, the tool runner, thinking, structured output, counting, errors."""
 
 import anthropic
 import pytest

@@ -1,6 +1,6 @@
-// A simulated provider with tool calls and reasoning, for OpenAI's and Anthropic's protocols, until standard input ends.
-// It prints `listening on URL`. What it answers stands in answers.json; anything else is refused with 503, so that a
-// request that was changed on its way fails. It also refuses a tool loop of Anthropic's that lost its thinking.
+// A simulated provider with tool calls and reasoning, for both vendors' protocols, until standard input ends.
+// It prints `listening on URL`. What it answers stands in answers.json; anything else is refused with 503, so that
+// a request that was changed on its way fails. It also refuses a tool loop of Anthropic's that lost its thinking.
 const path = require("node:path");
 const { LLMock } = require("@copilotkit/aimock");
 
