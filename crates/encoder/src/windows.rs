@@ -112,7 +112,7 @@ impl Model {
             let (offset, tokens) = self.fill_back(&text[..end], size)?;
             let from = tokens.len().saturating_sub(size);
             let start = if from > 0 { offset + tokens[from].start } else { offset };
-            let start = floor(text, start);
+            let start = self.within(text, floor(text, start)..end, shape)?;
             if start >= end {
                 break;
             }
@@ -121,13 +121,25 @@ impl Model {
             // The window before shares the first tokens of this one.
             let last_shared =
                 tokens.get((from + shape.overlap).saturating_sub(1)).filter(|_| shape.overlap > 0);
-            let next = last_shared.map_or(start, |token| offset + token.end);
+            let next = last_shared.map_or(start, |token| offset + token.end).max(start);
             end = if next < end { next } else { start };
             end = floor(text, end);
         }
         windows.ranges.reverse();
         windows.fresh.reverse();
         Ok(windows)
+    }
+
+    /// Where a window that ends there begins, so that it has room: a word cut in two may be of more tokens than before.
+    fn within(&self, text: &str, range: Range<usize>, shape: Shape) -> Result<usize, Error> {
+        let Range { mut start, end } = range;
+        loop {
+            let tokens = self.tokenizer().all_ranges(&text[start..end])?;
+            let surplus = tokens.len().saturating_sub(shape.room + MARGIN);
+            let Some(token) = tokens.get(surplus).filter(|_| surplus > 0) else { return Ok(start) };
+            let next = (start + token.start..end).find(|at| *at > start && text.is_char_boundary(*at));
+            start = next.unwrap_or(end);
+        }
     }
 
     fn shape(&self, plan: WindowPlan) -> Shape {
