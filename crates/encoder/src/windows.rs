@@ -110,7 +110,15 @@ impl Model {
         {
             let shared = if windows.ranges.is_empty() { 0 } else { shape.overlap };
             let (offset, tokens) = self.fill_back(&text[..end], size)?;
-            let from = tokens.len().saturating_sub(size);
+            // A window that begins within a word may have more tokens than the same words had in their place.
+            let first = tokens.len().saturating_sub(size);
+            let is_word = |token: &Range<usize>| {
+                let (before, rest) = text.split_at(floor(text, offset + token.start));
+                before.ends_with(char::is_whitespace) || rest.starts_with(char::is_whitespace)
+            };
+            let near = tokens.iter().enumerate().skip(first).take(size / 2);
+            let word = near.filter(|(_, token)| is_word(token)).map(|(index, _)| index).next();
+            let from = if first > 0 { word.unwrap_or(first) } else { 0 };
             let start = if from > 0 { offset + tokens[from].start } else { offset };
             let start = self.within(text, floor(text, start)..end, shape)?;
             if start >= end {
