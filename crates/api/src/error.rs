@@ -27,6 +27,15 @@ impl ApiFailure {
         Self { status: StatusCode::BAD_REQUEST, code: "INVALID_INPUT", message: message.into() }
     }
 
+    /// The envelope.
+    pub(crate) fn body(&self) -> serde_json::Value {
+        json!({ "error": {
+            "code": self.code,
+            "message": self.message,
+            "timestamp": SystemClock.now().rfc3339(),
+        }})
+    }
+
     /// The router failed.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -36,11 +45,6 @@ impl ApiFailure {
 
 impl IntoResponse for ApiFailure {
     fn into_response(self) -> Response {
-        let body = json!({ "error": {
-            "code": self.code,
-            "message": self.message,
-            "timestamp": SystemClock.now().rfc3339(),
-        }});
-        (self.status, Json(body)).into_response()
+        (self.status, Json(self.body())).into_response()
     }
 }

@@ -22,8 +22,8 @@ pub(crate) struct Guard {
     pub(crate) local_only: bool,
 }
 
-/// Paths that need no token: probes must work without secrets.
-const OPEN_PATHS: [&str; 3] = ["/health", "/ready", "/startup-status"];
+/// Paths that need no token: probes must work without secrets, and what the API is, is no secret.
+const OPEN_PATHS: [&str; 6] = ["/health", "/ready", "/startup-status", "/api/v1", "/openapi.json", "/docs"];
 
 /// Lets a request pass, or says why not.
 pub(crate) async fn check(

@@ -1,10 +1,12 @@
-//! The management surfaces: the HTTP API (`/api/v1/…`, health, readiness) and the metrics endpoint.
+//! The management surfaces: the HTTP API (`/api/v1/…`, `/config/…`, health, readiness) and the metrics endpoint.
 //!
 //! Both bind loopback unless the configuration says otherwise, and then demand a bearer token.
 //! On loopback they refuse requests whose `Host` or `Origin` is not this machine, so that no web
 //! page can reach them through a browser.
 
+mod catalogue;
 mod classify;
+mod config;
 mod embeddings;
 mod error;
 mod eval;

@@ -13,7 +13,7 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, patch, post, put},
 };
 use http::{StatusCode, header};
 use serde_json::json;
@@ -25,7 +25,9 @@ use vsr_router::Router;
 use vsr_types::Secret;
 
 use crate::{
-    ApiFailure, EvalRequest, classify, embeddings,
+    ApiFailure, EvalRequest,
+    catalogue::{self, Endpoint},
+    classify, config, embeddings,
     extract::{Body, MAX_BODY_BYTES},
     guard::{self, Guard},
     models,
@@ -89,6 +91,8 @@ pub(crate) struct Shared {
     pub(crate) status: Arc<Status>,
     /// The configuration's file, if there is one.
     pub(crate) live: Arc<OnceLock<Arc<Live>>>,
+    /// The token that changes need.
+    pub(crate) token: Arc<ArcSwapOption<Secret>>,
 }
 
 // === impl Management
@@ -106,7 +110,7 @@ impl Management {
     ) -> Result<Self, StartError> {
         let token = Arc::new(ArcSwapOption::from_pointee(token(config, variables)?));
         let live = Arc::<OnceLock<Arc<Live>>>::default();
-        let shared = Shared { router, status, live: Arc::clone(&live) };
+        let shared = Shared { router, status, live: Arc::clone(&live), token: Arc::clone(&token) };
         let api = &config.global.services.api;
         let keys = ("global.services.api.address", "global.services.api.port");
         let (listener, guard) = listen(&api.address, api.port, keys, &token).await?;
@@ -245,27 +249,56 @@ async fn listen(
     Ok((listener, Guard { token: Arc::clone(token), local_only: ip.is_loopback() }))
 }
 
+/// Declares the endpoints once: what is routed is what is told of them.
+macro_rules! endpoints {
+    ($($method:ident $path:literal => $handler:path, $description:literal;)*) => {
+        /// The endpoints of the management API.
+        pub(crate) const ENDPOINTS: &[Endpoint] = &[
+            $(Endpoint { method: stringify!($method), path: $path, description: $description },)*
+        ];
+
+        fn endpoints() -> Routes<Shared> {
+            Routes::new()$(.route($path, $method($handler)))*
+        }
+    };
+}
+
+endpoints! {
+    get "/health" => health, "Whether the process lives, and which configuration is in force";
+    get "/ready" => ready, "Whether the router takes requests";
+    get "/startup-status" => ready, "How far the start is";
+    get "/api/v1" => catalogue::index, "This list, for programs";
+    get "/openapi.json" => catalogue::openapi, "This list as OpenAPI";
+    get "/docs" => catalogue::docs, "This list, for people";
+    post "/api/v1/eval" => eval, "How a request would be routed, and why";
+    post "/api/v1/classify/intent" => classify::intent, "The subject of a text, and where it would go";
+    post "/api/v1/classify/pii" => classify::pii, "Personal data in a text";
+    post "/api/v1/classify/security" => classify::security, "Whether a text attacks the model";
+    post "/api/v1/classify/fact-check" => classify::fact_check, "Whether an answer needs facts";
+    post "/api/v1/classify/user-feedback" => classify::user_feedback, "What a user thinks of an answer";
+    post "/api/v1/classify/combined" => classify::combined, "Subject, personal data and attacks at once";
+    post "/api/v1/classify/batch" => classify::batch, "Many texts at once";
+    post "/api/v1/embeddings" => embeddings::embeddings, "Embeddings of texts";
+    get "/api/v1/embeddings/models" => models::models, "The models that embed";
+    post "/api/v1/similarity" => embeddings::similarity, "How near two texts are";
+    post "/api/v1/similarity/batch" => embeddings::matches, "The texts nearest to one";
+    post "/api/v1/nli" => embeddings::inference, "Whether one text follows from another";
+    get "/info/models" => models::models, "The router's own models";
+    get "/config/status" => config::status, "The configuration in force, and what became of the last change";
+    get "/config/hash" => config::hash, "The SHA-256 of the configuration file";
+    get "/config/router" => config::show, "The configuration without its credentials";
+    put "/config/router" => config::put, "Replaces the configuration";
+    patch "/config/router" => config::patch, "Changes parts of the configuration";
+    post "/config/router/validate" => config::validate, "What would come of a configuration";
+    get "/config/router/versions" => config::versions, "Earlier configurations";
+    get "/config/router/versions/{version}" => config::show_version, "An earlier configuration";
+    post "/config/router/rollback" => config::roll_back, "Goes back to an earlier configuration";
+    get "/config/kbs" => models::knowledge_bases, "The knowledge bases";
+    get "/config/kbs/{name}" => models::knowledge_base, "One knowledge base";
+}
+
 fn api_routes(shared: Shared, guard: Guard) -> Routes {
-    Routes::new()
-        .route("/health", get(health))
-        .route("/ready", get(ready))
-        .route("/startup-status", get(ready))
-        .route("/api/v1/eval", post(eval))
-        .route("/api/v1/classify/intent", post(classify::intent))
-        .route("/api/v1/classify/pii", post(classify::pii))
-        .route("/api/v1/classify/security", post(classify::security))
-        .route("/api/v1/classify/fact-check", post(classify::fact_check))
-        .route("/api/v1/classify/user-feedback", post(classify::user_feedback))
-        .route("/api/v1/classify/combined", post(classify::combined))
-        .route("/api/v1/classify/batch", post(classify::batch))
-        .route("/api/v1/embeddings", post(embeddings::embeddings))
-        .route("/api/v1/embeddings/models", get(models::models))
-        .route("/api/v1/similarity", post(embeddings::similarity))
-        .route("/api/v1/similarity/batch", post(embeddings::matches))
-        .route("/api/v1/nli", post(embeddings::inference))
-        .route("/info/models", get(models::models))
-        .route("/config/kbs", get(models::knowledge_bases))
-        .route("/config/kbs/{name}", get(models::knowledge_base))
+    endpoints()
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

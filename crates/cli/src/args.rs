@@ -99,6 +99,15 @@ pub(crate) enum ConfigCommand {
         #[arg(long, value_name = "FILE", default_value = "config.yaml")]
         config: PathBuf,
     },
+    /// Print a bootstrap for an Envoy in front of the router
+    Envoy {
+        /// The configuration file
+        #[arg(long, value_name = "FILE", default_value = "config.yaml")]
+        config: PathBuf,
+        /// How many ports above each listener of the configuration Envoy listens
+        #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+        port_offset: u16,
+    },
     /// Print the JSON Schema of configuration files
     Schema,
     /// Move a configuration of an older layout to the canonical one: exit code 0 if it can run, 1 if not

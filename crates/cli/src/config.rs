@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use crate::{
     args::ConfigCommand,
-    import,
-    load::{compile_file, complain, print},
+    envoy, import,
+    load::{compile_file, complain, print, require},
     migrate,
 };
 
@@ -17,6 +17,12 @@ pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
         }
         ConfigCommand::Migrate(args) => migrate::run(&args),
         ConfigCommand::Import(args) => import::run(&args),
+        ConfigCommand::Envoy { config, port_offset } => {
+            let snapshot = require(&config)?;
+            let bootstrap = envoy::bootstrap(snapshot.config(), &snapshot.listeners(), port_offset)?;
+            print(format_args!("{}", vsr_config::json_to_yaml(&bootstrap)))?;
+            Ok(ExitCode::SUCCESS)
+        }
         ConfigCommand::Show { config } => {
             let (document, snapshot) = compile_file(&config)?;
             if snapshot.is_none() {

@@ -5,6 +5,7 @@ mod calibrate;
 mod chat;
 mod config;
 mod demo;
+mod envoy;
 mod eval;
 mod files;
 mod import;

@@ -135,6 +135,7 @@ fn follow(
     management: &Management,
 ) -> anyhow::Result<Watcher> {
     let live = Live::new(LiveParts {
+        versions: state_directory(&file, &router.snapshot()).join("config-versions"),
         text,
         file,
         reader,
@@ -275,12 +276,16 @@ fn prepare_models(router: &Arc<Router>, status: &Arc<Status>) -> anyhow::Result<
     Ok(())
 }
 
-/// The embedded store in the state directory, which is relative to the configuration file. Without
+/// Where state is kept: relative to the configuration file.
+fn state_directory(file: &Path, snapshot: &Snapshot) -> PathBuf {
+    let base = file.parent().unwrap_or(Path::new("."));
+    base.join(&*snapshot.config().global.router.state_dir)
+}
+
+/// The embedded store in the state directory. Without
 /// it the router serves all the same and forgets what it learns.
 fn open_store(file: &Path, snapshot: &Snapshot) -> Arc<dyn KeyValue> {
-    let base = file.parent().unwrap_or(Path::new("."));
-    let directory = base.join(&*snapshot.config().global.router.state_dir);
-    match EmbeddedStore::open(&directory) {
+    match EmbeddedStore::open(&state_directory(file, snapshot)) {
         Ok(store) => Arc::new(store),
         Err(error) => {
             tracing::warn!(%error, "learned state is kept in memory only and lost on exit");

@@ -52,6 +52,8 @@ pub struct Decoder<'e> {
     left_out: usize,
     /// Places whose values could not be read: what stands there now is a placeholder.
     broken: HashSet<Path>,
+    /// Where credentials stand.
+    credentials: HashSet<Path>,
     variables: &'e dyn Fn(&str) -> Option<String>,
 }
 
@@ -71,8 +73,19 @@ impl<'e> Decoder<'e> {
             diagnostics: Diagnostics::default(),
             left_out: 0,
             broken: HashSet::new(),
+            credentials: HashSet::new(),
             variables,
         }
+    }
+
+    /// A credential stands at the place of the value being read.
+    pub(crate) fn note_credential(&mut self) {
+        self.credentials.insert(self.path());
+    }
+
+    /// Where credentials stand.
+    pub(crate) fn take_credentials(&mut self) -> HashSet<Path> {
+        std::mem::take(&mut self.credentials)
     }
 
     /// The problems found.

@@ -1,6 +1,7 @@
 //! A configuration file: its text, its tree, the typed form, and where problems are.
 
 use std::{
+    collections::HashSet,
     fmt,
     fs::File,
     io::{self, Read},
@@ -36,6 +37,8 @@ pub struct Document {
     /// With inherited keys filled in: what the typed form was read from.
     root: Option<Node>,
     config: Option<Config>,
+    /// Where credentials stand.
+    credentials: HashSet<Path>,
     problems: Vec<Problem>,
 }
 
@@ -119,6 +122,21 @@ impl Document {
         self.config.as_ref()
     }
 
+    /// The tree as written.
+    pub(crate) fn written(&self) -> Option<&Node> {
+        self.written.as_ref()
+    }
+
+    /// Where credentials stand, as far as they are where the contract has them.
+    pub(crate) fn credentials(&self) -> &HashSet<Path> {
+        &self.credentials
+    }
+
+    /// The effective configuration: defaults filled in, credentials masked.
+    pub fn effective(&self) -> Option<serde_json::Value> {
+        emit::shown(&serde_json::to_value(self.config.as_ref()?).ok()?)
+    }
+
     /// The effective configuration as YAML text: defaults filled in, credentials masked.
     /// Read again, it is the same configuration but for the credentials. Empty without a typed form.
     pub fn effective_yaml(&self) -> String {
@@ -182,6 +200,7 @@ impl Document {
             written: None,
             root: None,
             config: None,
+            credentials: HashSet::new(),
             problems: Vec::new(),
         }
     }
@@ -213,6 +232,7 @@ impl Document {
             decoder.begin_checks();
             check::check(config, &written, &mut decoder);
         }
+        self.credentials = decoder.take_credentials();
         self.written = Some(written);
         self.root = Some(root);
         self.report(decoder.finish());

@@ -9,21 +9,25 @@ use crate::scalars::names_credential;
 
 /// The value as YAML text. Absent values are left out; credentials are masked.
 pub(crate) fn yaml(value: &Value) -> String {
+    shown(value).as_ref().map(as_it_is).unwrap_or_default()
+}
+
+/// The value as YAML text, with all that it says.
+pub(crate) fn as_it_is(value: &Value) -> String {
     let mut text = String::new();
-    match prune(value) {
-        Some(Value::Object(entries)) => mapping(&mut text, &entries, 0, false),
-        Some(other) => inline(&mut text, &other),
-        None => {}
+    match value {
+        Value::Object(entries) if !entries.is_empty() => mapping(&mut text, entries, 0, false),
+        other => inline(&mut text, other),
     }
     text
 }
 
 /// The value without absent entries, and with masks in place of credentials that header and
 /// environment mappings carry.
-fn prune(value: &Value) -> Option<Value> {
+pub(crate) fn shown(value: &Value) -> Option<Value> {
     match value {
         Value::Null => None,
-        Value::Array(items) => Some(items.iter().map(|item| prune(item).unwrap_or(Value::Null)).collect()),
+        Value::Array(items) => Some(items.iter().map(|item| shown(item).unwrap_or(Value::Null)).collect()),
         Value::Object(entries) => {
             let names_secret = entries.get("name").and_then(Value::as_str).is_some_and(names_credential);
             let masked = |(key, value): (&String, &Value)| {
@@ -32,7 +36,7 @@ fn prune(value: &Value) -> Option<Value> {
                     Value::String(text) if is_secret && !text.is_empty() => {
                         Some((key.clone(), Secret::MASK.into()))
                     }
-                    other => prune(other).map(|value| (key.clone(), value)),
+                    other => shown(other).map(|value| (key.clone(), value)),
                 }
             };
             Some(entries.iter().filter_map(masked).collect())

@@ -211,6 +211,7 @@ impl Contract for Secret {
             decoder.error("expected a credential as text");
             return None;
         };
+        decoder.note_credential();
         decoder.expand(text).map(Secret::new)
     }
 
@@ -238,7 +239,8 @@ impl Opaque {
         mask(&self.0)
     }
 
-    fn of(node: &Node) -> serde_json::Value {
+    /// The value as JSON: plain scalars that are numbers or truth values are read as such.
+    pub(crate) fn of(node: &Node) -> serde_json::Value {
         match &node.value {
             Value::Null => serde_json::Value::Null,
             Value::List(items) => items.iter().map(Opaque::of).collect(),

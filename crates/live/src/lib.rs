@@ -7,13 +7,18 @@
 //! Parts of the process that are built from the configuration too, such as listeners, are followers: they prepare what
 //! is to change before the swap, and can refuse it.
 
+mod change;
 mod live;
+mod replace;
 mod restart;
 mod status;
 mod text;
+mod versions;
 mod watch;
 
+pub use change::{ChangeError, Changed, Shown};
 pub use live::{Change, Checked, Follower, Live, LiveParts, Reload, Variables};
 pub use status::{Cause, LastReload, LiveStatus};
 pub use text::ConfigText;
+pub use versions::Version;
 pub use watch::{WATCH_INTERVAL, Watcher};

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError},
 };
 
-use vsr_config::{Config, Listener, Problem};
+use vsr_config::{Config, Listener, Masks, Problem};
 use vsr_reader::Reader;
 use vsr_router::{ReloadResult, Router, Snapshot, Surroundings};
 use vsr_types::{Clock, Severity};
@@ -14,6 +14,7 @@ use crate::{
     restart,
     status::{Cause, LastReload, LiveStatus},
     text::ConfigText,
+    versions::Versions,
 };
 
 /// Looks up environment variables.
@@ -42,15 +43,19 @@ pub struct LiveParts {
     pub router: Arc<Router>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Where earlier texts are kept.
+    pub versions: PathBuf,
 }
 
 /// The configuration of a running router. Shared by whoever follows or changes it.
 pub struct Live {
     file: PathBuf,
     reader: Reader,
-    variables: Variables,
+    pub(crate) variables: Variables,
     router: Arc<Router>,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) versions: Versions,
+    pub(crate) masks: Masks,
     started: (Arc<Config>, Vec<Listener>),
     followers: RwLock<Vec<Follower>>,
     /// Held while a configuration is read, checked and put in force.
@@ -110,7 +115,7 @@ pub enum Reload {
 impl Live {
     /// The configuration that `parts.router` runs on.
     pub fn new(parts: LiveParts) -> Arc<Self> {
-        let LiveParts { text, file, reader, variables, router, clock } = parts;
+        let LiveParts { text, file, reader, variables, router, clock, versions } = parts;
         let (snapshot, now) = (router.snapshot(), clock.now());
         router.metrics().configured(now, 0);
         let status = LiveStatus {
@@ -129,6 +134,8 @@ impl Live {
             reader,
             variables,
             clock,
+            versions: Versions::new(versions),
+            masks: Masks::default(),
             started: (Arc::clone(snapshot.config()), snapshot.listeners()),
             followers: RwLock::default(),
             turn: Mutex::default(),
@@ -164,7 +171,8 @@ impl Live {
         if is_known && cause == Cause::File {
             return Reload::Unchanged;
         }
-        let checked = self.check(&text);
+        let mut checked = self.check(&text);
+        self.prepare(&mut checked);
         self.put_in_force(checked, &text, cause)
     }
 
@@ -229,9 +237,8 @@ impl Live {
         }
     }
 
-    /// Puts what was checked in force, or says why not.
-    pub(crate) fn put_in_force(&self, mut checked: Checked, text: &ConfigText, cause: Cause) -> Reload {
-        self.prepare(&mut checked);
+    /// Puts what was checked and prepared in force, or says why not.
+    pub(crate) fn put_in_force(&self, checked: Checked, text: &ConfigText, cause: Cause) -> Reload {
         let Checked { refusal, problems, restart_needed, candidate, .. } = checked;
         let Some(Candidate { snapshot, changes }) = candidate else {
             return self.refuse(cause, refusal.as_deref().unwrap_or("it has errors"), problems);

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod classify;
+mod config;
 mod scene;
 
 use serde_json::json;

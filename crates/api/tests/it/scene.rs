@@ -2,10 +2,12 @@
 
 use std::{sync::Arc, thread::JoinHandle};
 
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 use vsr_api::{Management, StartError};
 use vsr_config::{Config, Document};
 use vsr_gateway::Status;
+use vsr_live::{ConfigText, Live, LiveParts};
 use vsr_reader::Reader;
 use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings};
 use vsr_store::MemoryStore;
@@ -25,11 +27,44 @@ routing:
     - {name: coding, priority: 10, rules: {operator: AND, conditions: [{type: keyword, name: code}]}, modelRefs: [{model: large}]}
 "#;
 
+/// A policy that is a file. Its comments are to stay.
+pub(crate) const FILE_POLICY: &str = r#"# A policy for tests.
+version: v0.3
+listeners: [{name: main, address: 127.0.0.1, port: 8899}]
+providers:
+  defaults:
+    default_model: small
+  models:
+    - name: small # the only one
+      backend_refs: [{endpoint: "127.0.0.1:1", api_key: sk-hidden}]
+routing:
+  modelCards: [{name: small}]
+  signals:
+    keywords: [{name: code, operator: OR, keywords: [refactor]}]
+  decisions:
+    # Programs.
+    - name: coding
+      priority: 10
+      rules:
+        operator: AND
+        conditions: [{type: keyword, name: code}]
+      modelRefs: [{model: small}]
+global:
+  services:
+    api: {port: 0, token_env: TOKEN_ONE}
+    observability:
+      metrics: {port: 0}
+"#;
+
 /// Running management surfaces; they stop when dropped.
 pub(crate) struct Scene {
     pub(crate) api: u16,
     pub(crate) metrics: u16,
     pub(crate) status: Arc<Status>,
+    pub(crate) router: Arc<Router>,
+    /// Where the configuration lies, if it is a file.
+    pub(crate) folder: Option<TempDir>,
+    pub(crate) live: Option<Arc<Live>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -94,11 +129,68 @@ impl Scene {
         Self::of(&snapshot_with("", ("", global), reader), &|_| None)
     }
 
+    /// Starts the surfaces over [`FILE_POLICY`], with this token or without one.
+    pub(crate) fn on_file(token: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.yaml");
+        std::fs::write(&file, FILE_POLICY).unwrap();
+        let text = ConfigText::read(&file).unwrap();
+        let token = token.map(str::to_owned);
+        let variables = move |name: &str| match name {
+            "TOKEN_ONE" => token.clone(),
+            "TOKEN_TWO" => Some("another".to_owned()),
+            _ => None,
+        };
+        let reader = Reader::without_models();
+        let surroundings = Surroundings { variables: &variables, reader: &reader };
+        let snapshot = vsr_router::compile(&mut text.document(&variables), &surroundings).unwrap();
+        let router = router(&snapshot);
+        let mut config = Config::clone(snapshot.config());
+        if variables("TOKEN_ONE").is_none() {
+            config.global.services.api.token_env = None;
+        }
+        let parts = LiveParts {
+            text,
+            file,
+            reader,
+            variables: Arc::new(variables.clone()),
+            router: Arc::clone(&router),
+            clock: Arc::new(FixedClock::new(Timestamp::from_seconds(1_700_000_000))),
+            versions: folder.path().join("versions"),
+        };
+        let mut scene = Self::start(router, &config, &variables, Some(Live::new(parts)));
+        scene.folder = Some(folder);
+        scene
+    }
+
     fn of(snapshot: &Arc<Snapshot>, variables: &dyn Fn(&str) -> Option<String>) -> Self {
+        Self::start(router(snapshot), snapshot.config(), variables, None)
+    }
+
+    fn start(
+        router: Arc<Router>,
+        config: &Config,
+        variables: &dyn Fn(&str) -> Option<String>,
+        live: Option<Arc<Live>>,
+    ) -> Self {
         let status = Arc::new(Status::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let bound = Management::bind(router(snapshot), Arc::clone(&status), snapshot.config(), variables);
+        let bound = Management::bind(Arc::clone(&router), Arc::clone(&status), config, variables);
         let management = runtime.block_on(bound).unwrap();
+        if let Some(live) = &live {
+            let token = management.token();
+            live.follow(Box::new(move |snapshot| {
+                let variables = |name: &str| match name {
+                    "TOKEN_ONE" => Some("s3cret".to_owned()),
+                    "TOKEN_TWO" => Some("another".to_owned()),
+                    _ => None,
+                };
+                let change =
+                    token.prepare(snapshot.config(), &variables).map_err(|error| error.to_string())?;
+                Ok(Box::new(change))
+            }));
+            management.configure(Arc::clone(live));
+        }
         let api = management.api_address().unwrap().port();
         let metrics = management.metrics_address().unwrap().unwrap().port();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -109,7 +201,7 @@ impl Scene {
             };
             runtime.block_on(management.serve(until)).unwrap();
         });
-        Self { api, metrics, status, stop: Some(stop), thread: Some(thread) }
+        Self { api, metrics, status, router, folder: None, live, stop: Some(stop), thread: Some(thread) }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod algorithms;
 mod conformance;
+mod edit;
 mod effective;
 mod fragments;
 mod import;

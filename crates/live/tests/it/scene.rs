@@ -62,6 +62,7 @@ impl Scene {
             variables: Arc::new(variable),
             router: Arc::clone(&router),
             clock,
+            versions: folder.path().join("state/versions"),
         };
         Self { folder, file, router, live: Live::new(parts) }
     }

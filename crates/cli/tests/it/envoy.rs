@@ -1,0 +1,43 @@
+//! `config envoy`.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::{config, run, text};
+
+#[test]
+fn a_bootstrap_leads_to_every_listener_and_takes_no_identity_from_clients() {
+    let directory = tempfile::tempdir().unwrap();
+    let more = config(8899, 8080, 9190, 9).replace(
+        "listeners: [",
+        "listeners: [{name: all, address: 0.0.0.0, port: 9000, timeout: 60s, limits: {max_streams: 7}}, ",
+    );
+    let more = more + "    authz: {identity: {user_id_header: x-my-user}}\n";
+    fs::write(directory.path().join("config.yaml"), more).unwrap();
+    let output = run(directory.path(), &["config", "envoy"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let bootstrap: Value = vsr_config::yaml_to_json(&text(&output.stdout)).unwrap();
+    let resources = &bootstrap["static_resources"];
+    let listener = &resources["listeners"][0];
+    assert_eq!(listener["address"]["socket_address"]["port_value"], 10_000);
+    assert_eq!(listener["address"]["socket_address"]["address"], "0.0.0.0");
+    let manager = &listener["filter_chains"][0]["filters"][0]["typed_config"];
+    assert_eq!(manager["http2_protocol_options"]["max_concurrent_streams"], 7);
+    let route = &manager["route_config"];
+    assert_eq!(route["virtual_hosts"][0]["routes"][0]["route"]["timeout"], "65s");
+    let removed = route["request_headers_to_remove"].as_array().unwrap();
+    assert!(
+        removed.contains(&"x-authz-user-id".into()) && removed.contains(&"x-my-user".into()),
+        "{removed:?}"
+    );
+    let cluster = &resources["clusters"][0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
+    assert_eq!(
+        cluster["address"]["socket_address"],
+        serde_json::json!({ "address": "127.0.0.1", "port_value": 9000 })
+    );
+    assert_eq!(resources["listeners"][1]["address"]["socket_address"]["port_value"], 9899);
+    let beyond = run(directory.path(), &["config", "envoy", "--port-offset", "65535"]);
+    assert_eq!(beyond.status.code(), Some(1));
+    assert!(text(&beyond.stderr).contains("listeners[0].port"), "{}", text(&beyond.stderr));
+}
