@@ -70,10 +70,8 @@ fn listen(listener: &Listener, cluster: &str, port: u16, internal: &[&str]) -> V
         "normalize_path": true,
         "merge_slashes": true,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
-        "common_http_protocol_options": {
-            "idle_timeout": seconds(limits.idle_timeout.0),
-            "headers_with_underscores_action": "REJECT_REQUEST",
-        },
+        // Underscores in names of headers are allowed: agents send `session_id`.
+        "common_http_protocol_options": { "idle_timeout": seconds(limits.idle_timeout.0) },
         "http2_protocol_options": {
             "max_concurrent_streams": limits.max_streams,
             "initial_stream_window_size": INITIAL_STREAM_WINDOW,

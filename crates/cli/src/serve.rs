@@ -173,7 +173,7 @@ async fn reload_on_hangup(watcher: Watcher) {
         }
     }
     let _followed = watcher;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Binds the management surfaces. The demonstration has no configuration in which a busy port could

@@ -171,7 +171,9 @@ fn merge(node: &mut Node, patch: &serde_json::Value) {
     for (key, change) in changes {
         let position = entries.iter().position(|entry| entry.key == *key);
         match (position, change) {
-            (Some(position), serde_json::Value::Null) => drop(entries.remove(position)),
+            (Some(position), serde_json::Value::Null) => {
+                entries.remove(position);
+            }
             (None, serde_json::Value::Null) => {}
             (Some(position), change) => merge(&mut entries[position].value, change),
             (None, change) => {

@@ -12,15 +12,14 @@ pub(crate) fn needed(
     for (index, listener) in listeners.iter().enumerate() {
         let same_place = bound.iter().find(|known| place(known) == place(listener));
         let same_name = || bound.iter().find(|known| !known.name.is_empty() && known.name == listener.name);
-        match (same_place, same_name()) {
-            (Some(known), _) if known.tls != listener.tls => keys.push(format!("listeners[{index}].tls")),
-            (Some(_), _) => {}
-            (None, Some(known)) if known.port != listener.port => {
-                keys.push(format!("listeners[{index}].port"))
-            }
-            (None, Some(_)) => keys.push(format!("listeners[{index}].address")),
-            (None, None) => keys.push(format!("listeners[{index}]")),
-        }
+        let part = match (same_place, same_name()) {
+            (Some(known), _) if known.tls == listener.tls => continue,
+            (Some(_), _) => ".tls",
+            (None, Some(known)) if known.port != listener.port => ".port",
+            (None, Some(_)) => ".address",
+            (None, None) => "",
+        };
+        keys.push(format!("listeners[{index}]{part}"));
     }
     for known in bound {
         if !listeners.iter().any(|listener| place(listener) == place(known)) {

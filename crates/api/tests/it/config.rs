@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 use vsr_testkit::{RawClient, Response};
 
 use crate::scene::{FILE_POLICY, Scene};
@@ -277,6 +278,37 @@ fn the_token_of_a_new_configuration_opens_what_the_old_one_opened() {
     assert_eq!(get(&scene, "/config/router").status(), 401);
     let second = [("host", "localhost"), ("authorization", "Bearer another")];
     assert_eq!(RawClient::request(scene.api, "GET", "/config/router", &second, b"").status(), 200);
+}
+
+#[test]
+fn rules_that_models_must_be_made_ready_for_are_in_force_with_all_they_need() {
+    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let models = ReaderModels::in_folder(&models).unwrap();
+    let scene = Scene::on_file_reading(Some(TOKEN), Reader::open(models, ReaderOptions::default()).unwrap());
+    let mut signals = get(&scene, "/config/router").json()["routing"]["signals"].clone();
+    signals["embeddings"] = json!([{ "name": "billing", "threshold": 0.5, "candidates": ["I was charged twice", "where is my invoice"] }]);
+    let conditions = json!([{ "type": "embedding", "name": "billing" }]);
+    let decisions = json!([{ "name": "bills", "priority": 1, "rules": { "operator": "AND", "conditions": conditions }, "modelRefs": [{ "model": "small" }] }]);
+    let changed = patch(&scene, &json!({ "routing": { "signals": signals, "decisions": decisions } }));
+    assert_eq!(changed.status(), 200, "{}", changed.text());
+    let body = json!({ "text": "I was charged twice" }).to_string();
+    let eval = send(&scene, "POST", "/api/v1/eval", "application/json", &[], &body).json();
+    assert_eq!(eval["routing_decision"], "bills", "{eval:#}");
+    let signals = eval["signals"].as_array().unwrap();
+    let billing = signals.iter().find(|signal| signal["name"] == "billing").unwrap();
+    assert_eq!(billing["state"], "matched", "{billing}");
+
+    let broken = scene.folder.as_ref().unwrap().path().join("broken");
+    fs::create_dir(&broken).unwrap();
+    for (name, content) in [("config.json", "{}"), ("model.safetensors", "none"), ("tokenizer.json", "{}")] {
+        fs::write(broken.join(name), content).unwrap();
+    }
+    let before = text(&scene);
+    let model = json!({ "model_catalog": { "system": { "domain_classifier": "broken" } } });
+    let refused = patch(&scene, &json!({ "global": model }));
+    assert_eq!(told(&refused), (400, json!("CONFIG_VALIDATION_ERROR")), "{}", refused.text());
+    assert!(refused.text().contains("its models cannot be used"), "{}", refused.text());
+    assert_eq!(text(&scene), before);
 }
 
 #[test]

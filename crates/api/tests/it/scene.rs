@@ -131,6 +131,11 @@ impl Scene {
 
     /// Starts the surfaces over [`FILE_POLICY`], with this token or without one.
     pub(crate) fn on_file(token: Option<&str>) -> Self {
+        Self::on_file_reading(token, Reader::without_models())
+    }
+
+    /// The same with models.
+    pub(crate) fn on_file_reading(token: Option<&str>, reader: Reader) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.yaml");
         std::fs::write(&file, FILE_POLICY).unwrap();
@@ -141,7 +146,6 @@ impl Scene {
             "TOKEN_TWO" => Some("another".to_owned()),
             _ => None,
         };
-        let reader = Reader::without_models();
         let surroundings = Surroundings { variables: &variables, reader: &reader };
         let snapshot = vsr_router::compile(&mut text.document(&variables), &surroundings).unwrap();
         let router = router(&snapshot);

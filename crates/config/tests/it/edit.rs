@@ -1,5 +1,6 @@
 //! Changes that leave comments, and credentials that nobody sees.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use vsr_config::{Document, Edit, EditError, Edited, Masks, edit, json_to_yaml, yaml_to_json};
 
@@ -143,4 +144,55 @@ fn a_text_is_taken_as_it_is_and_what_is_no_mapping_is_refused() {
 #[test]
 fn a_configuration_that_cannot_be_read_shows_nothing() {
     assert_eq!(read("listeners: [").masked(&Masks::default()), None);
+}
+
+/// What RFC 7396 says a patch does.
+fn patched(target: Value, patch: &Value) -> Value {
+    let Value::Object(changes) = patch else { return patch.clone() };
+    let mut entries = match target {
+        Value::Object(entries) => entries,
+        _ => serde_json::Map::new(),
+    };
+    for (key, change) in changes {
+        let before = entries.remove(key).unwrap_or_default();
+        if !change.is_null() {
+            entries.insert(key.clone(), patched(before, change));
+        }
+    }
+    entries.into()
+}
+
+/// Mappings of few keys, so that patches meet what is there.
+fn mapping() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        "[a-c0-1:#{}\\[\\]&*!|>'\"%@` \\n-]{0,8}".prop_map(Value::from),
+        ".{0,6}".prop_map(Value::from),
+    ];
+    let tree = scalar.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-d]|name", inner, 0..4)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    });
+    prop::collection::btree_map("[a-d]", tree, 0..4)
+        .prop_map(|entries| Value::Object(entries.into_iter().collect()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_patch_does_what_the_standard_says_and_a_content_is_what_is_written(old in mapping(), new in mapping()) {
+        let text = format!("# head\n{}", json_to_yaml(&old));
+        let document = read(&text);
+        let masks = Masks::default();
+        let merged = edit(&text, &document, &Edit::Merge(new.clone()), &masks).unwrap();
+        prop_assert_eq!(yaml_to_json(&merged.text).unwrap(), patched(old, &new));
+        let replaced = edit(&text, &document, &Edit::Content(new.clone()), &masks).unwrap();
+        prop_assert_eq!(yaml_to_json(&replaced.text).unwrap(), new);
+    }
 }
