@@ -112,9 +112,7 @@ impl Reader {
             // The first use packs the checkpoint, which takes a while.
             let judge = Arc::clone(judge);
             let load = tokio::task::spawn_blocking(move || judge.weights.model().map(drop));
-            load.await
-                .map_err(|error| ReaderError::Failed(error.to_string()))?
-                .map_err(|source| ReaderError::of(source))?;
+            load.await.map_err(|error| ReaderError::Failed(error.to_string()))?.map_err(ReaderError::of)?;
         }
         let model = judge.weights.model().map_err(ReaderError::of)?;
         let ticket = pool.submit(model, Text::Pair(premise.into(), hypothesis.into()), deadline);
