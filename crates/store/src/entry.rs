@@ -30,3 +30,9 @@ pub(crate) fn is_expired(entry: &[u8], now: Timestamp) -> bool {
 pub(crate) fn decode(entry: &[u8], now: Timestamp) -> Option<Vec<u8>> {
     (!is_expired(entry, now)).then(|| entry[HEADER..].to_vec())
 }
+
+/// The value and when it expires, unless it has expired by `now`.
+pub(crate) fn open(entry: &[u8], now: Timestamp) -> Option<(&[u8], Option<Timestamp>)> {
+    let expires = u64::from_le_bytes(*entry.first_chunk::<HEADER>()?);
+    (!is_expired(entry, now)).then(|| (&entry[HEADER..], (expires != 0).then_some(Timestamp(expires))))
+}

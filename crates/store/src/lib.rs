@@ -22,6 +22,36 @@ pub use embedded::EmbeddedStore;
 pub use error::Error;
 pub use memory::MemoryStore;
 
+/// One change of several that are made together.
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'c> {
+    /// A value is stored.
+    Put {
+        /// Its key.
+        key: &'c str,
+        /// The value.
+        value: &'c [u8],
+        /// How long it lives; for ever if absent.
+        time_to_live: Option<Duration>,
+    },
+    /// A value is removed, if it is there.
+    Delete {
+        /// Its key.
+        key: &'c str,
+    },
+}
+
+/// A value as a scan shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored<'s> {
+    /// Its key.
+    pub key: &'s str,
+    /// The value.
+    pub value: &'s [u8],
+    /// When it expires; never if absent.
+    pub expires: Option<Timestamp>,
+}
+
 /// Values under keys, in named spaces, with an optional time to live.
 ///
 /// Calls block; callers keep them off threads that serve requests.
@@ -50,6 +80,18 @@ pub trait KeyValue: Send + Sync {
     /// # Errors
     /// If the storage fails.
     fn delete(&self, space: &str, key: &str) -> Result<bool, Error>;
+
+    /// Makes all of `changes` in `space`, or none of them.
+    ///
+    /// # Errors
+    /// If the storage fails or is full.
+    fn write(&self, space: &str, changes: &[Change<'_>], now: Timestamp) -> Result<(), Error>;
+
+    /// Shows every value in `space` that has not expired by `now`, in the order of their keys.
+    ///
+    /// # Errors
+    /// If the storage fails.
+    fn scan(&self, space: &str, now: Timestamp, show: &mut dyn FnMut(Stored<'_>)) -> Result<(), Error>;
 
     /// Removes what has expired by `now`; how many values that were.
     ///

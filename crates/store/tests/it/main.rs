@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use vsr_store::{EmbeddedStore, Error, KeyValue, MemoryStore};
+use vsr_store::{Change, EmbeddedStore, Error, KeyValue, MemoryStore};
 use vsr_types::Timestamp;
 
 fn each_store(check: impl Fn(&dyn KeyValue)) {
@@ -56,4 +56,56 @@ fn the_embedded_store_keeps_values_and_lets_one_process_in() {
     drop(store);
     let store = EmbeddedStore::open(directory.path()).unwrap();
     assert_eq!(store.get("a", "k", Timestamp(0)).unwrap(), Some(b"1".to_vec()));
+}
+
+#[test]
+fn changes_are_made_together_and_a_scan_shows_one_space_in_order() {
+    each_store(|store| {
+        store.put("b", "0", b"other", None, Timestamp(0)).unwrap();
+        store.put("a", "old", b"gone", None, Timestamp(0)).unwrap();
+        let lives = Some(Duration::from_millis(10));
+        let changes = [
+            Change::Put { key: "2", value: b"two", time_to_live: None },
+            Change::Put { key: "1", value: b"one", time_to_live: lives },
+            Change::Delete { key: "old" },
+        ];
+        store.write("a", &changes, Timestamp(100)).unwrap();
+        let seen = |now| {
+            let mut seen = Vec::new();
+            store
+                .scan("a", now, &mut |stored| {
+                    let value = String::from_utf8(stored.value.to_vec()).unwrap();
+                    seen.push((stored.key.to_owned(), value, stored.expires));
+                })
+                .unwrap();
+            seen
+        };
+        let one = ("1".to_owned(), "one".to_owned(), Some(Timestamp(110)));
+        let two = ("2".to_owned(), "two".to_owned(), None);
+        assert_eq!(seen(Timestamp(109)), [one, two.clone()]);
+        assert_eq!(seen(Timestamp(110)), [two]);
+    });
+}
+
+#[test]
+fn a_memory_store_that_cannot_take_all_changes_takes_none() {
+    let store = MemoryStore::new(2);
+    store.put("a", "1", b"x", None, Timestamp(0)).unwrap();
+    let put = |key| Change::Put { key, value: b"y", time_to_live: None };
+    let refused = store.write("a", &[put("1"), put("2"), put("3")], Timestamp(0));
+    assert!(matches!(refused, Err(Error::Full { entries: 1 })));
+    assert_eq!(store.get("a", "1", Timestamp(0)).unwrap(), Some(b"x".to_vec()));
+    store.write("a", &[Change::Delete { key: "1" }, put("2"), put("3")], Timestamp(0)).unwrap();
+    assert_eq!(store.get("a", "3", Timestamp(0)).unwrap(), Some(b"y".to_vec()));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_embedded_store_is_not_for_other_users() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let _store = EmbeddedStore::open(&state).unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o077;
+    assert_eq!((mode(&state), mode(&state.join("state.redb"))), (0, 0));
 }
