@@ -65,10 +65,10 @@ impl EvalRequest {
     /// If there is neither text nor a conversation that could be sent.
     pub async fn evaluate(self, router: &Arc<Router>) -> Result<EvalResponse, ApiFailure> {
         let identity = Identity {
-            tenant: None,
             user: self.identity.user.as_deref().map(Into::into),
             groups: self.identity.groups.iter().map(|group| group.as_str().into()).collect(),
             source: IdentitySource::Operator,
+            ..Identity::default()
         };
         let request = ClientRequest::Chat(self.into_chat_request()?);
         let snapshot = router.snapshot();

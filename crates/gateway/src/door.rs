@@ -4,8 +4,9 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
+use sha2::{Digest, Sha256};
 use vsr_config::AuthzIdentity;
-use vsr_types::{Identity, IdentitySource, Secret};
+use vsr_types::{Identity, IdentitySource, KeyPrint, Secret};
 
 use crate::{BindError, refusal::Refusal};
 
@@ -14,7 +15,7 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// What a listener asks of its clients.
 pub(crate) struct Door {
     /// Present where keys are demanded; empty keys of the configuration open nothing.
-    keys: Option<Vec<Secret>>,
+    keys: Option<Vec<(Secret, KeyPrint)>>,
     trusted_peers: Vec<IpNet>,
     user_header: HeaderName,
     groups_header: HeaderName,
@@ -28,7 +29,8 @@ impl Door {
         listener: &vsr_config::Listener,
         identity: &AuthzIdentity,
     ) -> Result<Self, BindError> {
-        let keys = listener.api_keys.iter().filter(|key| !key.is_empty()).cloned().collect();
+        let keys = listener.api_keys.iter().filter(|key| !key.is_empty());
+        let keys = keys.map(|key| (key.clone(), print(key))).collect();
         let mut trusted_peers = Vec::with_capacity(listener.trusted_peers.len());
         for (position, written) in listener.trusted_peers.iter().enumerate() {
             trusted_peers.push(parse_network(written).ok_or_else(|| BindError::Value {
@@ -76,13 +78,14 @@ impl Door {
     pub(crate) fn admit(&self, headers: &HeaderMap, peer_is_trusted: bool) -> Result<Identity, Refusal> {
         let mut identity = Identity::default();
         if let Some(keys) = &self.keys {
-            if !presents_one_of(keys, headers) {
+            let Some(print) = presented_of(keys, headers) else {
                 return Err(Refusal::new(
                     "unauthorized",
                     401,
                     "an API key is required: send `Authorization: Bearer KEY`, or `x-api-key: KEY`, with a valid key",
                 ));
-            }
+            };
+            identity.key = Some(print);
             identity.source = IdentitySource::ApiKey;
         }
         if peer_is_trusted {
@@ -99,11 +102,19 @@ impl Door {
     }
 }
 
-/// Compares with every key, so that the time does not tell which one came close.
-fn presents_one_of(keys: &[Secret], headers: &HeaderMap) -> bool {
+/// What tells `key` apart from others wherever something is kept for whoever presents it.
+fn print(key: &Secret) -> KeyPrint {
+    let hash = Sha256::new().chain_update(b"vsr key\0").chain_update(key.expose()).finalize();
+    let mut print = [0; 16];
+    print.copy_from_slice(&hash[..16]);
+    KeyPrint(print)
+}
+
+/// Which of the keys is presented. Compares with every one, so that the time does not tell which one came close.
+fn presented_of(keys: &[(Secret, KeyPrint)], headers: &HeaderMap) -> Option<KeyPrint> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter().chain(headers.get_all(X_API_KEY));
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let Ok(text) = value.to_str() else { return false };
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let text = value.to_str().ok()?;
     // Clients of Anthropic send the bare key in a header of their own.
     let token = match headers.contains_key(X_API_KEY) {
         true => Some(text),
@@ -112,8 +123,8 @@ fn presents_one_of(keys: &[Secret], headers: &HeaderMap) -> bool {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|split| split.1),
     };
-    let Some(token) = token.map(str::trim) else { return false };
-    keys.iter().fold(false, |is_known, key| key.matches(token) | is_known)
+    let token = token.map(str::trim)?;
+    keys.iter().fold(None, |known, (key, print)| if key.matches(token) { Some(*print) } else { known })
 }
 
 /// The one value of an identity header. Two values, or one that is not text, could be read differently elsewhere.

@@ -13,9 +13,16 @@ pub struct Identity {
     pub user: Option<Arc<str>>,
     /// The groups the user belongs to, in the order given.
     pub groups: Vec<Arc<str>>,
+    /// Which API key was presented, where the key is all that is known of the caller.
+    #[serde(skip)]
+    pub key: Option<KeyPrint>,
     /// How the caller was identified.
     pub source: IdentitySource,
 }
+
+/// Tells API keys apart without being one: the beginning of a hash of the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyPrint(pub [u8; 16]);
 
 /// How an [`Identity`] was established.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

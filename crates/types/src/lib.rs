@@ -32,7 +32,7 @@ pub use choice::{Choice, ReasoningChoice, ReasoningMode};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use diagnostic::{Diagnostic, Diagnostics, Path, Segment, Severity};
 pub use evidence::{Evidence, OnError, UnavailableReason};
-pub use identity::{Identity, IdentitySource};
+pub use identity::{Identity, IdentitySource, KeyPrint};
 pub use name::{DecisionName, ModelName, RequestId, SessionId};
 pub use request::{ContentFacts, RequestView, Role, RoleCounts};
 pub use secret::Secret;

@@ -47,10 +47,10 @@ fn chat(body: &Value) -> ClientRequest {
 /// A caller that a trusted peer named.
 pub(crate) fn user(name: &str, groups: &[&str]) -> Identity {
     Identity {
-        tenant: None,
         user: Some(name.into()),
         groups: groups.iter().map(|group| (*group).into()).collect(),
         source: IdentitySource::TrustedPeer,
+        ..Identity::default()
     }
 }
 
