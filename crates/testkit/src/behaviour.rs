@@ -135,7 +135,8 @@ impl Behaviour {
         self
     }
 
-    /// What posts to `path` get, whatever they say: for protocols that this backend does not speak by itself.
+    /// What posts to `path` get, whatever they say: for protocols that this backend does not speak by itself. Several for
+    /// one path are given in turn; the last one stays.
     #[must_use]
     pub fn reply(
         mut self,
@@ -161,6 +162,14 @@ impl Behaviour {
     pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults = faults.into_iter().collect();
         self
+    }
+
+    /// A reply for `path` is being given; the next one takes its place, if there is one.
+    pub(crate) fn note_reply(&mut self, path: &str) {
+        let mut same = (0..self.replies.len()).filter(|&index| self.replies[index].path == path);
+        if let (Some(first), Some(_)) = (same.next(), same.next()) {
+            self.replies.remove(first);
+        }
     }
 
     /// The fault of the chat request with this index.

@@ -140,7 +140,9 @@ async fn answer(sender: &mut Sender<'_>, request: Recorded) -> io::Result<After>
         if route.1 == "/v1/chat/completions" {
             state.chat_requests += 1;
         }
-        (state.behaviour.clone(), state.chat_requests)
+        let behaviour = state.behaviour.clone();
+        state.behaviour.note_reply(&route.1);
+        (behaviour, state.chat_requests)
     });
     sender.extra_headers.clone_from(&behaviour.headers);
     if let Some(reply) = behaviour.replies.iter().find(|reply| route.0 == "POST" && reply.path == route.1) {
