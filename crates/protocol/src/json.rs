@@ -56,6 +56,15 @@ impl Document {
         Ok(Self { text, tape })
     }
 
+    /// Scans what an upstream sent, which may be looser than what is taken from clients: where a key
+    /// comes twice, the last one counts. None if it cannot be read.
+    pub fn parse_tolerant(bytes: Bytes) -> Option<Self> {
+        let text = ByteString::try_from(bytes).ok()?;
+        let mut tape = Tape::default();
+        tape.scan(&text, &JsonLimits::default(), Mode::Tolerant).ok()?;
+        Some(Self { text, tape })
+    }
+
     /// The outermost value.
     pub fn root(&self) -> Value<'_> {
         self.tape.root(&self.text)

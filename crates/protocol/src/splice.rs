@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::envelope::ChatRequest;
-use crate::json::{Kind, Member, Value, quote};
+use crate::json::{Document, Kind, Member, Value, quote};
 
 /// Changes to a body, collected first and applied in one copy.
 ///
@@ -72,6 +72,11 @@ impl Edits {
         self.put(path, Edit::Set(value.to_string()));
     }
 
+    /// Sets the member at `path` to a value given as JSON text.
+    pub fn set_json(&mut self, path: &[&str], json: String) {
+        self.put(path, Edit::Set(json));
+    }
+
     /// Removes the member at `path`, if it is there.
     pub fn remove(&mut self, path: &[&str]) {
         self.put(path, Edit::Remove);
@@ -80,6 +85,11 @@ impl Edits {
     /// The request's body with all changes made.
     pub fn apply(&self, request: &ChatRequest) -> Bytes {
         self.apply_to(request.root(), request.body())
+    }
+
+    /// Any JSON object with all changes made; every other byte stays.
+    pub fn apply_to_document(&self, document: &Document) -> Bytes {
+        self.apply_to(document.root(), document.bytes())
     }
 
     /// `body`, whose outermost value is `root`, with all changes made.

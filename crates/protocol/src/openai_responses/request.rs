@@ -117,9 +117,20 @@ impl ResponsesRequest {
     ///
     /// The items are no items of the protocol, or all together are beyond `limits`.
     pub fn after(&self, history: &[String], limits: &RequestLimits) -> Result<Self, RequestError> {
-        let mut body = Writer::with_capacity(
-            self.body().len() + history.iter().map(|item| item.len() + 1).sum::<usize>(),
-        );
+        let mut items = history.to_vec();
+        items.append(&mut self.input_items());
+        self.with_input(&items, limits)
+    }
+
+    /// The same request with these items, JSON texts, as its whole input, and without a reference to
+    /// an earlier response.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::after`].
+    pub fn with_input(&self, items: &[String], limits: &RequestLimits) -> Result<Self, RequestError> {
+        let bytes = items.iter().map(|item| item.len() + 1).sum::<usize>();
+        let mut body = Writer::with_capacity(self.body().len() + bytes);
         body.object(|body| {
             for member in self.root().members() {
                 match &*member.key {
@@ -127,13 +138,14 @@ impl ResponsesRequest {
                     key => body.raw_field(key, member.value.raw()),
                 }
             }
-            body.array_field("input", |input| {
-                for item in history.iter().chain(&self.input_items()) {
-                    input.raw(item);
-                }
-            });
+            body.array_field("input", |input| items.iter().for_each(|item| input.raw(item)));
         });
         Self::parse(body.finish(), limits)
+    }
+
+    /// Whether the router may leave out the oldest turns where there are too many.
+    pub fn truncates(&self) -> bool {
+        self.text("truncation").as_deref() == Some("auto")
     }
 
     fn text(&self, key: &str) -> Option<Cow<'_, str>> {
