@@ -5,8 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 use http::{HeaderName, HeaderValue, header, uri::PathAndQuery};
 use vsr_config::{
     ApiFormat, BackendProtocol, BackendRef, Config, Pricing, ProviderKind, ProviderModel, ReasoningFamily,
-    Reliability,
+    Reliability, ResponsesSupport,
 };
+use vsr_protocol::Protocol;
 use vsr_types::{Diagnostic, Diagnostics, ModelName, Path, Secret};
 use vsr_upstream::{Endpoint, Scheme, Timeouts};
 
@@ -26,6 +27,8 @@ pub struct Model {
     pub card: ModelName,
     /// The protocol its backends speak.
     pub api_format: ApiFormat,
+    /// How its backends are asked by clients of Responses.
+    pub responses: ResponsesSupport,
     /// How it is told to reason: the family's name and settings.
     pub reasoning: Option<(Arc<str>, ReasoningFamily)>,
     /// What its tokens cost.
@@ -45,6 +48,8 @@ pub struct Backend {
     pub endpoint: Arc<Endpoint>,
     /// The path that requests are posted to.
     pub chat_path: PathAndQuery,
+    /// The path for requests of Responses, where it speaks that too.
+    pub responses_path: Option<PathAndQuery>,
     /// Headers of every request: the credential, and those of `extra_headers`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether the router has a credential of its own, so that the client's must not be sent.
@@ -149,6 +154,7 @@ impl Model {
             card: name.clone(),
             name,
             api_format: provider.api_format,
+            responses: provider.responses,
             reasoning: family,
             pricing: provider.pricing.clone(),
             backends,
@@ -187,11 +193,20 @@ impl Backend {
         format!("{path}/count_tokens{query}").parse().ok()
     }
 
+    /// Where requests of `protocol` are posted to.
+    pub fn path(&self, protocol: Protocol) -> &PathAndQuery {
+        match (&self.responses_path, protocol) {
+            (Some(path), Protocol::Responses) => path,
+            _ => &self.chat_path,
+        }
+    }
+
     fn serving(&self, model: ModelName) -> Self {
         Self {
             name: Arc::clone(&self.name),
             endpoint: Arc::clone(&self.endpoint),
             chat_path: self.chat_path.clone(),
+            responses_path: self.responses_path.clone(),
             headers: self.headers.clone(),
             has_credential: self.has_credential,
             upstream_model: model,
@@ -274,6 +289,7 @@ impl Source<'_> {
             name: format!("{}/{name}", self.provider.name).into(),
             is_openai_service: endpoint.authority() == "api.openai.com:443",
             endpoint: Arc::new(endpoint),
+            responses_path: self.responses_path(&chat_path)?,
             chat_path,
             headers,
             has_credential: credential.is_some(),
@@ -319,6 +335,23 @@ impl Source<'_> {
             .parse()
             .map_err(|_| SourceProblem(key, format!("`{path}` is no path that can be requested")))?;
         Ok((endpoint, path))
+    }
+
+    /// Where a backend that speaks Responses too takes them: beside its chat completions.
+    fn responses_path(&self, chat_path: &PathAndQuery) -> Result<Option<PathAndQuery>, SourceProblem> {
+        const CHAT: &str = "/chat/completions";
+        if self.provider.responses != ResponsesSupport::Native || self.speaks_messages() {
+            return Ok(None);
+        }
+        let Some(base) = chat_path.path().strip_suffix(CHAT) else {
+            let message =
+                format!("`responses: native` needs a path that ends in `{CHAT}` to find `/responses` beside");
+            return Err(SourceProblem("chat_path", message));
+        };
+        let query = chat_path.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let path = format!("{base}/responses{query}");
+        let path = path.parse().map_err(|_| SourceProblem("chat_path", format!("`{path}` is no path")))?;
+        Ok(Some(path))
     }
 
     /// `host:port` with an optional scheme, which then decides the protocol; a path is dropped.

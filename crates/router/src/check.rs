@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use vsr_config::{Config, ProviderKind};
+use vsr_config::{ApiFormat, Config, ProviderKind, ResponsesSupport};
 use vsr_types::{Diagnostic, Diagnostics, Path};
 
 use crate::Models;
@@ -11,6 +11,7 @@ use crate::Models;
 pub(crate) fn report(config: &Config, models: &Models, diagnostics: &mut Diagnostics) {
     listeners(config, diagnostics);
     management(config, diagnostics);
+    responses(config, diagnostics);
     fallback(config, diagnostics);
     model_refs(config, models, diagnostics);
     backend_refs(config, diagnostics);
@@ -66,6 +67,33 @@ fn management(config: &Config, diagnostics: &mut Diagnostics) {
                 .help("set `global.services.api.token_file` or `token_env`, or use 127.0.0.1"),
             ),
             Some(_) => {}
+        }
+    }
+}
+
+/// Stored responses that could never be, and backends that cannot speak Responses.
+fn responses(config: &Config, diagnostics: &mut Diagnostics) {
+    let service = &config.global.services.response_api;
+    let path = Path::keys("global.services.response_api");
+    for (key, value) in [
+        ("ttl_seconds", service.ttl_seconds),
+        ("max_responses", service.max_responses),
+        ("max_bytes", service.max_bytes),
+    ] {
+        if service.enabled && value == 0 {
+            diagnostics.push(
+                Diagnostic::error(path.key(key), "0 would keep nothing")
+                    .help("write a number above 0, or `enabled: false`"),
+            );
+        }
+    }
+    for (index, model) in config.providers.models.iter().enumerate() {
+        if model.responses == ResponsesSupport::Native && model.api_format == ApiFormat::Anthropic {
+            let path = Path::keys("providers.models").index(index).key("responses");
+            diagnostics.push(
+                Diagnostic::error(path, "backends with `api_format: anthropic` do not speak Responses")
+                    .help("remove it; clients of Responses are translated"),
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ const BLOCKS: &[(&str, &str)] = &[
     ("global.router.skip_processing", "the skip-processing header"),
     ("global.router.model_selection", "global settings of selection algorithms"),
     ("global.services.api.batch_classification.metrics", "metrics of batch classification"),
-    ("global.services.response_api", "the Responses API"),
+    ("global.services.response_api.redis", "Redis as the store of responses; the embedded store serves"),
     ("global.services.router_replay", "router replay"),
     ("global.services.startup_status", "stored startup status"),
     ("global.services.observability.metrics.windowed_metrics", "windowed metrics"),
@@ -60,6 +60,12 @@ pub(crate) fn report(document: &Document, config: &Config, diagnostics: &mut Dia
     }
     if document.is_written(&Path::keys("global.router.config_source")) && is_kubernetes(config) {
         diagnostics.not_active(Path::keys("global.router.config_source"), "configuration from Kubernetes");
+    }
+    let backend = Path::keys("global.services.response_api.store_backend");
+    if document.is_written(&backend)
+        && config.global.services.response_api.store_backend == vsr_config::ResponseBackend::Redis
+    {
+        diagnostics.not_active(backend, "Redis as the store of responses; the embedded store serves");
     }
     own_models(document, config, diagnostics);
     listeners(document, config, diagnostics);

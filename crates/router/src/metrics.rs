@@ -66,6 +66,7 @@ labels! {
     ByHash { hash }
     ByAnswer { task, outcome }
     ByLoss { from, to, severity, reason }
+    ByOutcome { outcome }
 }
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -104,6 +105,7 @@ pub struct Metrics {
     snapshot_info: Family<ByHash, Gauge>,
     remote_answers: Family<ByAnswer, Counter>,
     losses: Family<ByLoss, Counter>,
+    stored_responses: Family<ByOutcome, Counter>,
     calibration: OnceLock<CalibrationSeries>,
     encoder: EncoderSeries,
     reloads: ReloadSeries,
@@ -177,6 +179,7 @@ impl Default for Metrics {
             snapshot_info: Family::default(),
             remote_answers: Family::default(),
             losses: Family::default(),
+            stored_responses: Family::default(),
             calibration: OnceLock::new(),
             encoder: EncoderSeries::new(seconds()),
             reloads: ReloadSeries::default(),
@@ -227,6 +230,7 @@ impl Metrics {
             snapshot_info: "vsr_snapshot_info", "The configuration in force, by content hash";
             remote_answers: "vsr_remote_answers", "Questions to models served elsewhere, by how they were answered";
             losses: "llm_translation_lossy", "What translation between protocols could not carry over";
+            stored_responses: "vsr_stored_responses", "Responses and conversations, by what became of them in the store";
         }
     }
 
@@ -258,6 +262,11 @@ impl Metrics {
     pub fn refused(&self, reason: &'static str) {
         let label = ByError { model: "unknown".into(), reason: reason.into() };
         self.errors.get_or_create(&label).inc();
+    }
+
+    /// Something became of a stored response; `outcome` is one of a fixed set.
+    pub fn stored_response(&self, outcome: &'static str) {
+        self.stored_responses.get_or_create(&ByOutcome { outcome: outcome.into() }).inc();
     }
 
     /// Translation from one protocol to another lost something. Without losses this costs nothing.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use vsr_config::{ApiFormat, ExplicitModels};
+use vsr_config::{ApiFormat, ExplicitModels, ResponsesSupport};
 use vsr_protocol::{
     AnswerContext, ApiError, ChatRequest, ClientRequest, Edits, LimitField, Losses, Protocol, Target,
 };
@@ -285,7 +285,11 @@ impl Router {
         };
         chosen.backend = Some(Arc::clone(&backend.name));
         chosen.upstream_model = Some(backend.upstream_model.clone());
+        let is_native = model.responses == ResponsesSupport::Native;
         let protocol = match model.api_format {
+            ApiFormat::OpenAi if is_native && request.protocol() == Protocol::Responses => {
+                Protocol::Responses
+            }
             ApiFormat::OpenAi => Protocol::Chat,
             ApiFormat::Anthropic => Protocol::Messages,
         };

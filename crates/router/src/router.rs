@@ -105,8 +105,9 @@ impl Router {
         &self.signatures
     }
 
-    pub(crate) fn clock(&self) -> &dyn Clock {
-        &*self.clock
+    /// Tells the time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// Ends what the snapshot started, such as an MCP server. Blocks; call it off the threads that serve requests, when no

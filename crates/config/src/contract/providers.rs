@@ -50,6 +50,8 @@ contract! {
         pricing: Option<Pricing> = None,
         /// The protocol the backends speak.
         api_format: ApiFormat = ApiFormat::OpenAi,
+        /// How the backends are asked by clients of Responses.
+        responses: ResponsesSupport = ResponsesSupport::Translated,
         /// Model ids by backend type; replaces `provider_model_id`.
         external_model_ids: BTreeMap<String, String> = BTreeMap::new(),
         /// Health, retries and balancing.
@@ -148,6 +150,14 @@ contract_enum! {
         OpenAi = "openai",
         /// Anthropic messages.
         Anthropic = "anthropic",
+    }
+
+    /// How backends are asked by clients of Responses.
+    pub enum ResponsesSupport {
+        /// In the protocol of `api_format`.
+        Translated = "translated",
+        /// In Responses itself, which the backends speak too.
+        Native = "native",
     }
 
     /// The scheme of an `endpoint`.

@@ -90,10 +90,12 @@ contract! {
         enabled: bool = true,
         /// Where they are kept.
         store_backend: ResponseBackend = ResponseBackend::Redis,
-        /// How long they are kept.
+        /// How long they are kept after they were made or last continued.
         ttl_seconds: u64 = 86_400,
-        /// The most responses kept.
+        /// The most responses and conversations kept.
         max_responses: u64 = 1000,
+        /// The most bytes of all that is kept.
+        max_bytes: u64 = 134_217_728,
         /// The Redis server.
         redis: Option<ResponseRedis> = None,
     }
@@ -262,6 +264,8 @@ contract_enum! {
         Redis = "redis" | "",
         /// This process.
         Memory = "memory",
+        /// The embedded store in the state directory.
+        Embedded = "embedded",
     }
 
     /// Where records are kept.
