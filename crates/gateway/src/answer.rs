@@ -13,6 +13,7 @@ use vsr_protocol::{ApiError, Protocol};
 use crate::{
     activity::Busy,
     events::{EncodedStream, EventStream},
+    responses::Recorder,
 };
 
 /// The body of an answer. While it lives its connection is busy.
@@ -21,13 +22,15 @@ pub(crate) struct AnswerBody {
     busy: Option<Busy>,
 }
 
-enum Kind {
+pub(crate) enum Kind {
     /// All of it; empty once sent.
     Whole(Bytes),
     /// Events as they arrive from a backend.
     Events(Box<EventStream>),
     /// A stream that the backend encoded unasked, as it arrives.
     Encoded(Box<EncodedStream>),
+    /// Events of a response that is stored on its way.
+    Recorded(Box<Recorder>),
 }
 
 pub(crate) type Answer = Response<AnswerBody>;
@@ -68,7 +71,7 @@ pub(crate) fn refusal(error: &ApiError, protocol: Protocol) -> Answer {
 }
 
 fn with_body(status: StatusCode, kind: Kind) -> Answer {
-    let mut answer = Response::new(AnswerBody { kind, busy: None });
+    let mut answer = Response::new(AnswerBody::of(kind));
     *answer.status_mut() = status;
     answer
 }
@@ -80,13 +83,23 @@ impl AnswerBody {
     pub(crate) fn whole(&self) -> Option<&Bytes> {
         match &self.kind {
             Kind::Whole(bytes) => Some(bytes),
-            Kind::Events(_) | Kind::Encoded(_) => None,
+            Kind::Events(_) | Kind::Encoded(_) | Kind::Recorded(_) => None,
         }
     }
 
     /// Puts another body in the place of one that is all there.
     pub(crate) fn replace_whole(&mut self, body: Bytes) {
         self.kind = Kind::Whole(body);
+    }
+
+    /// Takes the body apart.
+    pub(crate) fn into_kind(self) -> Kind {
+        self.kind
+    }
+
+    /// A body of this kind.
+    pub(crate) fn of(kind: Kind) -> Self {
+        Self { kind, busy: None }
     }
 
     /// Keeps the connection busy until this body is gone.
@@ -110,6 +123,7 @@ impl Body for AnswerBody {
             }
             Kind::Events(stream) => stream.poll_data(cx).map(|data| data.map(|data| Ok(Frame::data(data)))),
             Kind::Encoded(stream) => stream.poll_data(cx).map(|data| data.map(|data| data.map(Frame::data))),
+            Kind::Recorded(stream) => stream.poll_data(cx).map(|data| data.map(|data| Ok(Frame::data(data)))),
         }
     }
 
@@ -118,13 +132,14 @@ impl Body for AnswerBody {
             Kind::Whole(bytes) => bytes.is_empty(),
             Kind::Events(stream) => stream.is_over(),
             Kind::Encoded(_) => false,
+            Kind::Recorded(stream) => stream.is_over(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Events(_) | Kind::Encoded(_) => SizeHint::default(),
+            Kind::Events(_) | Kind::Encoded(_) | Kind::Recorded(_) => SizeHint::default(),
         }
     }
 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use vsr_config::RoutingHeaders;
-use vsr_protocol::{ApiError, ClientRequest, Protocol, RequestLimits};
-use vsr_router::{Reading, ResponsePath, RouteInput, Routed, Router, Shortcut, Snapshot};
+use vsr_protocol::{ClientRequest, RequestLimits};
+use vsr_router::{Reading, ResponsePath, RouteInput, Routed, Shortcut, Snapshot};
 use vsr_types::{Identity, RequestId};
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     body::{self, BodyError},
     forward, guard,
     refusal::Refusal,
+    responses::{self, Turn},
     service::Call,
 };
 
@@ -31,7 +32,6 @@ struct Question {
     identity: Identity,
     request_id: RequestId,
     received: Instant,
-    protocol: Protocol,
     answer_id: RequestId,
 }
 
@@ -56,25 +56,28 @@ pub(crate) async fn complete(
         Ok(body) => body,
         Err(refusal) => return refusal.answer(call),
     };
-    let question = Question {
-        identity,
-        request_id: call.id.text.clone(),
-        received: call.received,
-        protocol: call.protocol,
-        answer_id: call.connection.worker.ids.fresh().text,
+    let (routed, mut turn) = match route(call, body, identity).await {
+        Ok(routed) => routed,
+        Err(refusal) => return refusal.answer(call),
     };
-    match route(call, body, question).await {
-        Ok(Routed::Forward(forward)) => forward::forward(call, client_headers, forward).await,
-        Ok(Routed::Shortcut(shortcut)) => shortcut_answer(call, *shortcut),
-        Ok(Routed::Refusal(refused)) => {
+    let answer = match routed {
+        Routed::Forward(forward) => {
+            let sent = turn.as_mut().map(|turn| turn.sent_to(&forward)).unwrap_or_default();
+            forward::forward(call, client_headers, forward, sent).await
+        }
+        Routed::Shortcut(shortcut) => shortcut_answer(call, *shortcut),
+        Routed::Refusal(refused) => {
             let vsr_router::Refusal { mut exchange, error, reason } = *refused;
             exchange.status(error.status);
             let mut answer = answer::refusal(&error, call.protocol);
             forward::add_protocol_headers(&exchange, ResponsePath::Error, call, answer.headers_mut());
             exchange.end(Some(reason));
-            answer
+            return answer;
         }
-        Err(refusal) => refusal.answer(call),
+    };
+    match turn {
+        Some(turn) => responses::keep(answer, turn).await,
+        None => answer,
     }
 }
 
@@ -113,19 +116,49 @@ pub(crate) fn is_large(body: &Bytes) -> bool {
     body.len() > MAX_INLINE_BYTES
 }
 
-async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Routed, Refusal> {
-    let is_large = is_large(&body);
-    let (router, id) = (Arc::clone(call.router()), question.request_id.clone());
-    let mut opened = step(is_large, id.clone(), move || open(&router, body, question)).await?;
+/// Reads and routes a request; with it goes what is stored of the turn, if anything is.
+async fn route(
+    call: &Call<'_>,
+    body: Bytes,
+    identity: Identity,
+) -> Result<(Routed, Option<Box<Turn>>), Refusal> {
+    let (mut is_slow, protocol) = (is_large(&body), call.protocol);
+    let id = call.id.text.clone();
+    let parse = move || {
+        let started = Instant::now();
+        let request = ClientRequest::parse(protocol, body, &RequestLimits::default())?;
+        Ok((request, started.elapsed()))
+    };
+    let (mut request, parse) = step(is_slow, id.clone(), parse).await?;
+    let (mut turn, mut answer_id) = (None, None);
+    if let ClientRequest::Responses(asked) = request {
+        let opened = Box::pin(responses::open(call, asked, &identity)).await?;
+        answer_id = Some(RequestId::from(opened.id.stem()));
+        (request, turn) = (ClientRequest::Responses(opened.request), opened.turn);
+        is_slow = is_slow || is_large(request.body());
+    }
+    let question = Question {
+        identity,
+        request_id: id.clone(),
+        received: call.received,
+        answer_id: answer_id.unwrap_or_else(|| call.connection.worker.ids.fresh().text),
+    };
+    let router = Arc::clone(call.router());
+    let mut opened = step(is_slow, id.clone(), move || {
+        let snapshot = router.snapshot();
+        let reading = snapshot.reading(&request, &question.identity);
+        Ok(Opened { question, snapshot, request, parse, reading })
+    })
+    .await?;
     let read = match opened.reading.take() {
         // A panic in it reaches the call's own guard.
         Some(reading) => Some(Box::pin(reading.run(call.upstream())).await),
         None => None,
     };
     let router = Arc::clone(call.router());
-    step(is_large, id, move || {
+    let routed = step(is_slow, id, move || {
         let Opened { question, snapshot, request, parse, .. } = opened;
-        let Question { identity, request_id, received, answer_id, .. } = question;
+        let Question { identity, request_id, received, answer_id } = question;
         let input = RouteInput {
             request: &request,
             identity,
@@ -137,42 +170,8 @@ async fn route(call: &Call<'_>, body: Bytes, question: Question) -> Result<Route
         };
         Ok(router.route(&snapshot, input))
     })
-    .await
-}
-
-fn open(router: &Router, body: Bytes, question: Question) -> Result<Opened, Refusal> {
-    let started = Instant::now();
-    let request = ClientRequest::parse(question.protocol, body, &RequestLimits::default())?;
-    refuse_state(&request)?;
-    let parse = started.elapsed();
-    let snapshot = router.snapshot();
-    let reading = snapshot.reading(&request, &question.identity);
-    Ok(Opened { question, snapshot, request, parse, reading })
-}
-
-/// Nothing is kept between requests, so what builds on it cannot be answered as it is meant.
-fn refuse_state(request: &ClientRequest) -> Result<(), Refusal> {
-    let ClientRequest::Responses(request) = request else { return Ok(()) };
-    let refused = |param: &str, message: &str| {
-        let error = ApiError::new(400, message).with_param(param).with_code("unsupported_parameter");
-        Err(Refusal::of(error, "unsupported_state"))
-    };
-    if request.previous_response_id().is_some() {
-        return refused(
-            "previous_response_id",
-            "responses are not stored here; send the earlier turns in `input`",
-        );
-    }
-    if request.conversation_id().is_some() {
-        return refused(
-            "conversation",
-            "conversations are not stored here; send the earlier turns in `input`",
-        );
-    }
-    if request.background() {
-        return refused("background", "background responses are not supported; ask for a stream instead");
-    }
-    Ok(())
+    .await?;
+    Ok((routed, turn))
 }
 
 /// Takes a step for a request, for a large one on a thread of its own. A panic in it is this request's alone.

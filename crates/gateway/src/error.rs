@@ -41,6 +41,12 @@ pub enum BindError {
         /// What is wrong and what is expected.
         problem: &'static str,
     },
+    /// Stored responses cannot be read.
+    #[error(
+        "cannot open the stored responses: {0}; set another `global.router.state_dir`, or \
+         `global.services.response_api.enabled: false`"
+    )]
+    Responses(io::Error),
     /// A thread or its runtime cannot be started.
     #[error("cannot start worker thread {index}: {reason}")]
     Worker {

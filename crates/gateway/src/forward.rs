@@ -20,6 +20,7 @@ use crate::{
     headers,
     ping::Ping,
     relay::{Relay, Watched},
+    responses::Earlier,
     service::Call,
 };
 
@@ -36,31 +37,45 @@ const MAX_ERROR_BYTES: usize = 1024 * 1024;
 /// A request at its backend. The forward stays in its box: it is large, and moves with every step.
 struct Pending(Box<Forward>);
 
-/// Sends the request and makes the client's answer of what comes back.
-pub(crate) async fn forward(call: &Call<'_>, client_headers: HeaderMap, mut forward: Box<Forward>) -> Answer {
+/// Sends the request and makes the client's answer of what comes back. Where the backend may still know the earlier
+/// turns, it is first sent the body that only refers to them.
+pub(crate) async fn forward(
+    call: &Call<'_>,
+    client_headers: HeaderMap,
+    mut forward: Box<Forward>,
+    earlier: Earlier,
+) -> Answer {
     let protocols = (forward.context.client, forward.context.upstream);
+    let Earlier { shorter, mut lost } = earlier;
     let is_beta_lost = protocols.0 == Protocol::Messages && protocols.1 != Protocol::Messages;
     if is_beta_lost && client_headers.contains_key(ANTHROPIC_BETA) {
-        let mut lost = Losses::default();
         lost.add(Reason::Beta, "anthropic-beta");
-        if let Err(error) = forward.exchange.lost_in_request(&forward.context, &lost) {
-            return turned_away(call, forward.exchange, &error, "lossy_translation");
-        }
-        forward.losses.extend(lost);
     }
-    let backend = &forward.backend;
-    let request = Request {
-        method: Method::POST,
-        endpoint: Arc::clone(&backend.endpoint),
-        path_and_query: backend.chat_path.clone(),
-        headers: headers::to_backend(client_headers, call.listener(), backend, protocols, call.id),
-        body: std::mem::take(&mut forward.body),
+    if let Err(error) = forward.exchange.lost_in_request(&forward.context, &lost) {
+        return turned_away(call, forward.exchange, &error, "lossy_translation");
+    }
+    forward.losses.extend(lost);
+    let whole = std::mem::take(&mut forward.body);
+    let sent = {
+        let Forward { backend, context, exchange, .. } = &*forward;
+        let headers = headers::to_backend(client_headers, call.listener(), backend, protocols, call.id);
+        let left = call.listener().request_timeout.saturating_sub(exchange.elapsed());
+        let total = backend.timeouts.total.map_or(left, |total| total.min(left));
+        let timeouts = Timeouts { total: Some(total), ..backend.timeouts };
+        let send = async |headers: HeaderMap, body: Bytes| {
+            let endpoint = Arc::clone(&backend.endpoint);
+            let path_and_query = backend.path(context.upstream).clone();
+            let request = Request { method: Method::POST, endpoint, path_and_query, headers, body };
+            call.upstream().send(request, &timeouts).await
+        };
+        match shorter {
+            None => send(headers, whole).await,
+            Some(shorter) => match send(headers.clone(), shorter).await {
+                Ok(response) if matches!(response.status.as_u16(), 400 | 404) => send(headers, whole).await,
+                sent => sent,
+            },
+        }
     };
-    let backend = &forward.backend;
-    let left = call.listener().request_timeout.saturating_sub(forward.exchange.elapsed());
-    let total = backend.timeouts.total.map_or(left, |total| total.min(left));
-    let timeouts = Timeouts { total: Some(total), ..backend.timeouts };
-    let sent = call.upstream().send(request, &timeouts).await;
     let mut pending = Pending(forward);
     match sent {
         Ok(response) => {

@@ -15,6 +15,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use vsr_config::Config;
+use vsr_responses::Responses;
 use vsr_router::Router;
 use vsr_types::{Clock, SystemClock};
 use vsr_upstream::{Client, ClientConfig};
@@ -25,6 +26,7 @@ use crate::{
     bind::bind,
     listener::{Listener, Listeners, Rules},
     request_id::IdSource,
+    responses,
     worker::{self, Lifecycle, Worker, WorkerHandle},
 };
 
@@ -43,6 +45,7 @@ pub struct Gateway {
     listeners: Vec<(TcpListener, SocketAddr, Arc<Listener>)>,
     rules: Listeners,
     workers: Vec<WorkerHandle>,
+    responses: Option<Arc<Responses>>,
     lifecycle: watch::Sender<Lifecycle>,
     status: Arc<Status>,
     drain_limit: Duration,
@@ -81,6 +84,7 @@ impl Gateway {
             Some(threads) => threads.max(1) as usize,
             None => thread::available_parallelism().map_or(1, usize::from),
         };
+        let responses = responses::start(router, &config).map_err(BindError::Responses)?;
         let GatewayOptions { status, upstream, drain_limit } = options;
         let (lifecycle, watching) = watch::channel(Lifecycle::Serving);
         let started_seconds = SystemClock.now().seconds();
@@ -91,13 +95,14 @@ impl Gateway {
                 status: Arc::clone(&status),
                 upstream: Client::new(&upstream),
                 ids: IdSource::new(),
+                responses: responses.clone(),
                 http: worker::http(),
                 started_seconds,
             };
             let started = worker::start(index, Arc::new(worker), watching.clone());
             workers.push(started.map_err(|reason| BindError::Worker { index, reason })?);
         }
-        Ok(Self { listeners, rules, workers, lifecycle, status, drain_limit })
+        Ok(Self { listeners, rules, workers, responses, lifecycle, status, drain_limit })
     }
 
     /// Where it listens, in the order of the configuration.
@@ -116,7 +121,7 @@ impl Gateway {
     /// # Errors
     /// If a socket cannot be registered with the runtime.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listeners, workers, lifecycle, status, drain_limit, .. } = self;
+        let Self { listeners, workers, responses, lifecycle, status, drain_limit, .. } = self;
         let dealer = Arc::new(Dealer::new(workers));
         let mut accepting = JoinSet::new();
         for (index, (socket, address, listener)) in listeners.into_iter().enumerate() {
@@ -132,6 +137,9 @@ impl Gateway {
         lifecycle.send_replace(Lifecycle::Draining);
         if let Some(dealer) = Arc::into_inner(dealer) {
             drain(dealer, &lifecycle, drain_limit).await;
+        }
+        if let Some(responses) = responses {
+            responses.close().await;
         }
         Ok(())
     }

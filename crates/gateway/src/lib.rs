@@ -28,6 +28,7 @@ mod ping;
 mod refusal;
 mod relay;
 mod request_id;
+mod responses;
 mod service;
 mod status;
 mod transport;

@@ -20,6 +20,7 @@ use crate::{
     models,
     refusal::Refusal,
     request_id::{Id, X_REQUEST_ID},
+    responses::{self, Place},
     status::{Phase, Status},
 };
 
@@ -40,6 +41,8 @@ enum Endpoint<'p> {
     /// A request for an answer.
     Answer(Protocol),
     CountTokens,
+    /// Stored responses and conversations.
+    Stored(Place<'p>),
     Models,
     Model(&'p str),
     Health,
@@ -107,6 +110,10 @@ async fn respond(call: &Call<'_>, head: Parts, body: &mut Incoming) -> Answer {
     match endpoint {
         Endpoint::Answer(_) => chat::complete(call, headers, body, identity).await,
         Endpoint::CountTokens => Box::pin(count::tokens(call, headers, body, identity)).await,
+        Endpoint::Stored(place) => {
+            let asked = responses::Asked { place, method: &method, query: uri.query().unwrap_or_default() };
+            Box::pin(responses::serve(call, asked, &headers, body, &identity)).await
+        }
         Endpoint::Models => {
             let shape = models::Shape::wanted_by(&headers);
             let list = models::list(&call.router().snapshot(), call.connection.worker.started_seconds, shape);
@@ -164,7 +171,7 @@ fn admit(
 }
 
 fn wrong_method(call: &Call<'_>, endpoint: Endpoint<'_>) -> Answer {
-    let allowed = if endpoint.is_posted_to() { "POST" } else { "GET, HEAD" };
+    let allowed = endpoint.allowed();
     let refusal = Refusal::new("method_not_allowed", 405, format!("method not allowed; use {allowed}"));
     let mut answer = refusal.answer(call);
     answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
@@ -176,7 +183,7 @@ fn text(value: &serde_json::Value) -> Bytes {
 }
 
 /// Model ids may hold slashes, which some clients encode and others do not.
-fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -230,7 +237,10 @@ impl<'p> Endpoint<'p> {
             "/health" => Self::Health,
             "/ready" => Self::Ready,
             "/startup-status" => Self::StartupStatus,
-            _ => path.strip_prefix("/v1/models/").map_or(Self::Unknown, Self::Model),
+            _ => match path.strip_prefix("/v1/models/") {
+                Some(name) => Self::Model(name),
+                None => Place::of(path).map_or(Self::Unknown, Self::Stored),
+            },
         }
     }
 
@@ -239,12 +249,18 @@ impl<'p> Endpoint<'p> {
         match self {
             Self::Answer(protocol) => protocol,
             Self::CountTokens => Protocol::Messages,
+            Self::Stored(_) => Protocol::Responses,
             _ => Protocol::Chat,
         }
     }
 
-    fn is_posted_to(self) -> bool {
-        matches!(self, Self::Answer(_) | Self::CountTokens)
+    /// The methods it takes.
+    fn allowed(self) -> &'static str {
+        match self {
+            Self::Answer(_) | Self::CountTokens => "POST",
+            Self::Stored(place) => place.allowed(),
+            _ => "GET, HEAD",
+        }
     }
 
     /// Probes come without keys.
@@ -253,10 +269,6 @@ impl<'p> Endpoint<'p> {
     }
 
     fn takes(self, method: &Method) -> bool {
-        if self.is_posted_to() {
-            method == Method::POST
-        } else {
-            method == Method::GET || method == Method::HEAD
-        }
+        self.allowed().split(", ").any(|allowed| allowed == method.as_str())
     }
 }

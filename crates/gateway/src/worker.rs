@@ -17,6 +17,7 @@ use tokio::{
     runtime,
     sync::{mpsc, oneshot, watch},
 };
+use vsr_responses::Responses;
 use vsr_router::Router;
 use vsr_upstream::Client;
 
@@ -28,6 +29,8 @@ pub(crate) struct Worker {
     pub(crate) status: Arc<Status>,
     pub(crate) upstream: Client,
     pub(crate) ids: IdSource,
+    /// Stored responses, where they are switched on.
+    pub(crate) responses: Option<Arc<Responses>>,
     pub(crate) http: http1::Builder,
     /// Since when models are served.
     pub(crate) started_seconds: u64,

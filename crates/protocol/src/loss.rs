@@ -102,6 +102,7 @@ reasons! {
     UnknownEvent = "unknown_event", Info, "An event of an unknown type in the stream is left out.";
     ServerTool = "server_tool_result_dropped", Lossy, "Results of a tool that the provider ran are left out.";
     PreviousTurns = "previous_turns_unknown", Error, "An item refers to something that is not known here.";
+    HistoryLeftOut = "history_left_out", Lossy, "Parts of earlier turns are left out: the oldest, or what only its upstream can read.";
 }
 
 /// One thing that was lost.

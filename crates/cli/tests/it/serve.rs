@@ -94,3 +94,31 @@ fn the_reference_configuration_starts() {
     assert_eq!(RawClient::get(metrics, "/health").status(), 200);
     drop(router);
 }
+
+#[test]
+fn a_router_that_is_killed_keeps_the_responses_whose_end_was_seen() {
+    let backend = Backend::start(Behaviour::default().text("it is done"));
+    let state = tempfile::tempdir().unwrap();
+    let start = || {
+        let port = free_port();
+        let global = format!("global:\n  router: {{state_dir: '{}'}}\n", state.path().display());
+        let text = config(port, free_port(), free_port(), backend.port()).replace("global:\n", &global);
+        (RouterSpec::serve(BINARY, &text, port).start(), port)
+    };
+    let (router, port) = start();
+    let mut client = RawClient::connect(port);
+    let body = r#"{"model":"auto","stream":true,"input":"hello"}"#;
+    client.send_request("POST", "/v1/responses", &[("content-type", "application/json")], body.as_bytes());
+    assert_eq!(client.read_head().status(), 200);
+    let told = loop {
+        let event = client.read_event().unwrap().unwrap();
+        if event.event.as_deref() == Some("response.completed") {
+            break event.json().unwrap()["response"].clone();
+        }
+    };
+    // Dropping it kills it, without a chance to save anything.
+    drop(router);
+    let (_router, port) = start();
+    let stored = RawClient::get(port, &format!("/v1/responses/{}", told["id"].as_str().unwrap()));
+    assert_eq!((stored.status(), stored.json()), (200, told));
+}

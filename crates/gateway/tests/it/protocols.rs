@@ -246,20 +246,3 @@ fn a_fast_response_speaks_the_clients_protocol() {
     assert_eq!(last["response"]["output"][0]["content"][0]["text"], "No.");
     assert!(backend.requests().is_empty());
 }
-
-#[test]
-fn state_that_is_not_kept_is_refused_and_not_ignored() {
-    let backend = Backend::start(Behaviour::default());
-    let scene = Scene::before(&backend);
-    for (param, value) in [
-        ("previous_response_id", json!("resp_1")),
-        ("conversation", json!("conv_1")),
-        ("background", json!(true)),
-    ] {
-        let mut body: Value = serde_json::from_str(RESPONSES).unwrap();
-        body[param] = value;
-        let response = post(&scene, RESPONSES_PATH, &body.to_string());
-        assert_eq!((response.status(), &response.json()["error"]["param"]), (400, &json!(param)));
-    }
-    assert!(backend.requests().is_empty());
-}

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread::JoinHandle,
@@ -16,7 +16,7 @@ use vsr_config::Document;
 use vsr_gateway::{BindError, Gateway, GatewayOptions, Listeners, Status};
 use vsr_reader::Reader;
 use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings};
-use vsr_store::MemoryStore;
+use vsr_store::{KeyValue, MemoryStore};
 use vsr_testkit::{Backend, RawClient, Response};
 use vsr_types::{Clock, Timestamp};
 
@@ -47,11 +47,13 @@ pub(crate) struct Setting {
     pub(crate) drain_limit: Duration,
     /// The router's own models.
     pub(crate) reader: Reader,
+    /// Where state is kept.
+    pub(crate) store: Arc<dyn KeyValue>,
 }
 
 /// A clock that panics once when it is asked the time after it was set to.
 #[derive(Clone, Default)]
-pub(crate) struct TripwireClock(Arc<AtomicBool>);
+pub(crate) struct TripwireClock(Arc<AtomicBool>, Arc<AtomicU64>);
 
 /// A chat request that is routed.
 pub(crate) const CHAT: &str = r#"{"model":"auto","messages":[{"role":"user","content":"hello there"}]}"#;
@@ -68,12 +70,16 @@ impl TripwireClock {
     pub(crate) fn arm(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.1.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
 }
 
 impl Clock for TripwireClock {
     fn now(&self) -> Timestamp {
         assert!(!self.0.swap(false, Ordering::SeqCst), "expected by the test");
-        Timestamp(1_700_000_000_000)
+        Timestamp(1_700_000_000_000 + self.1.load(Ordering::SeqCst))
     }
 }
 
@@ -89,6 +95,7 @@ impl Default for Setting {
             global: String::new(),
             drain_limit: Duration::from_millis(200),
             reader: Reader::without_models(),
+            store: memory(),
         }
     }
 }
@@ -136,6 +143,10 @@ fn indented(lines: &str, by: usize) -> String {
     lines.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect()
 }
 
+fn memory() -> Arc<dyn KeyValue> {
+    Arc::new(MemoryStore::new(4096))
+}
+
 fn snapshot(yaml: &str, reader: &Reader) -> Arc<Snapshot> {
     let mut document = Document::parse("test.yaml", yaml, &|_| None);
     let compiled = vsr_router::compile(&mut document, &Surroundings { variables: &|_| None, reader });
@@ -146,9 +157,13 @@ fn snapshot(yaml: &str, reader: &Reader) -> Arc<Snapshot> {
 }
 
 /// A router for the configuration `yaml`.
-pub(crate) fn router(yaml: &str, clock: &TripwireClock, reader: &Reader) -> Arc<Router> {
+pub(crate) fn router(
+    yaml: &str,
+    clock: &TripwireClock,
+    reader: &Reader,
+    store: Arc<dyn KeyValue>,
+) -> Arc<Router> {
     let snapshot = snapshot(yaml, reader);
-    let store = Arc::new(MemoryStore::new(64));
     let parts = RouterParts { clock: Arc::new(clock.clone()), store, metrics: Metrics::default() };
     Router::new(snapshot, parts)
 }
@@ -166,7 +181,7 @@ pub(crate) fn refusal_to_compile(yaml: &str) -> String {
 
 /// Binds a gateway that is expected not to start.
 pub(crate) fn refusal_to_bind(yaml: &str) -> BindError {
-    let router = router(yaml, &TripwireClock::default(), &Reader::without_models());
+    let router = router(yaml, &TripwireClock::default(), &Reader::without_models(), memory());
     match Gateway::bind(&router, GatewayOptions::default()) {
         Ok(_) => panic!("the gateway must not start"),
         Err(error) => error,
@@ -181,16 +196,17 @@ impl Scene {
     }
 
     pub(crate) fn set(backend: &Backend, setting: &Setting) -> Self {
-        Self::start(&setting.yaml(backend.port()), setting.drain_limit, &setting.reader)
+        let store = Arc::clone(&setting.store);
+        Self::start(&setting.yaml(backend.port()), setting.drain_limit, &setting.reader, store)
     }
 
     pub(crate) fn of_yaml(yaml: &str, drain_limit: Duration) -> Self {
-        Self::start(yaml, drain_limit, &Reader::without_models())
+        Self::start(yaml, drain_limit, &Reader::without_models(), memory())
     }
 
-    fn start(yaml: &str, drain_limit: Duration, reader: &Reader) -> Self {
+    fn start(yaml: &str, drain_limit: Duration, reader: &Reader, store: Arc<dyn KeyValue>) -> Self {
         let clock = TripwireClock::default();
-        let router = router(yaml, &clock, reader);
+        let router = router(yaml, &clock, reader, store);
         let status = Arc::<Status>::default();
         let options =
             GatewayOptions { status: Arc::clone(&status), drain_limit, ..GatewayOptions::default() };

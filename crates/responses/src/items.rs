@@ -1,0 +1,131 @@
+//! Items one by one: their ids, how a list shows them, and pages of lists.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde_json::json;
+use vsr_protocol::{
+    Edits,
+    json::{Document, Kind, Value},
+};
+
+use crate::ids;
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageQuery {
+    /// The most items.
+    pub limit: usize,
+    /// The item that the page begins after.
+    pub after: Option<String>,
+    /// Whether the newest comes first.
+    pub newest_first: bool,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The items with their ids.
+    pub items: Vec<(String, String)>,
+    /// Whether the list goes on.
+    pub has_more: bool,
+}
+
+// === impl PageQuery
+
+impl Default for PageQuery {
+    fn default() -> Self {
+        Self { limit: 20, after: None, newest_first: true }
+    }
+}
+
+// === impl Page
+
+impl Page {
+    /// The list as the API tells it.
+    pub fn to_body(&self) -> String {
+        let data: Vec<&str> = self.items.iter().map(|(_, item)| item.as_str()).collect();
+        let id = |entry: Option<&(String, String)>| json!(entry.map(|(id, _)| id)).to_string();
+        format!(
+            r#"{{"object":"list","data":[{}],"first_id":{},"last_id":{},"has_more":{}}}"#,
+            data.join(","),
+            id(self.items.first()),
+            id(self.items.last()),
+            self.has_more
+        )
+    }
+}
+
+/// The part of `items`, which are in order with their ids, that is asked for. None if `after` is none of them.
+pub fn page(mut items: Vec<(String, String)>, query: &PageQuery) -> Option<Page> {
+    if query.newest_first {
+        items.reverse();
+    }
+    let from = match &query.after {
+        Some(after) => items.iter().position(|(id, _)| id == after)? + 1,
+        None => 0,
+    };
+    let rest = items.split_off(from);
+    let has_more = rest.len() > query.limit;
+    Some(Page { items: rest.into_iter().take(query.limit).collect(), has_more })
+}
+
+/// An item as lists show it, with its id: its own, or one made of `stem` and `index`, the same at every call. A text
+/// becomes the one part of a message.
+pub fn listed(item: &str, stem: &str, index: usize) -> (String, String) {
+    let Some(document) = Document::parse_tolerant(Bytes::from(item.to_owned())) else {
+        return (String::new(), item.to_owned());
+    };
+    let root = document.root();
+    let text = |key: &str| root.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let kind = text("type").unwrap_or(Cow::Borrowed("message"));
+    let id = text("id").map_or_else(|| format!("{}_{stem}_in{index}", prefix(&kind)), Cow::into_owned);
+    let mut edits = Edits::default();
+    edits.set(&["id"], &json!(id));
+    edits.set(&["type"], &json!(kind));
+    if text("status").is_none() && kind == "message" {
+        edits.set(&["status"], &json!("completed"));
+    }
+    if kind == "message"
+        && let Some(content) = root.get("content").filter(|content| content.kind() == Kind::String)
+    {
+        let (kind, extra) = match text("role").as_deref() {
+            Some("assistant") => ("output_text", r#","annotations":[]"#),
+            _ => ("input_text", ""),
+        };
+        let parts = format!(r#"[{{"type":"{kind}","text":{}{extra}}}]"#, content.raw());
+        edits.set_json(&["content"], parts);
+    }
+    let shown = edits.apply_to_document(&document);
+    (id, String::from_utf8_lossy(&shown).into_owned())
+}
+
+/// The item without what only says where it was stored.
+pub(crate) fn without_id(item: &str) -> String {
+    let Some(document) = Document::parse_tolerant(Bytes::from(item.to_owned())) else {
+        return item.to_owned();
+    };
+    let mut edits = Edits::default();
+    edits.remove(&["id"]);
+    edits.remove(&["status"]);
+    String::from_utf8_lossy(&edits.apply_to_document(&document)).into_owned()
+}
+
+/// The response that an item's id was made in; none if the id is not of the router's making.
+pub fn referenced_response(item_id: &str) -> Option<String> {
+    let (_, rest) = item_id.split_once('_')?;
+    let (stem, _) = rest.split_once('_')?;
+    ids::is_stem(stem).then(|| format!("resp_{stem}"))
+}
+
+fn prefix(kind: &str) -> &'static str {
+    match kind {
+        "message" => "msg",
+        "reasoning" => "rs",
+        "function_call" => "fc",
+        "function_call_output" => "fco",
+        "custom_tool_call" => "ctc",
+        "custom_tool_call_output" => "ctco",
+        _ => "item",
+    }
+}
