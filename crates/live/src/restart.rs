@@ -34,6 +34,7 @@ pub(crate) fn needed(
     for (key, differs) in [
         ("global.router.worker_threads", old.router.worker_threads != new.router.worker_threads),
         ("global.router.state_dir", old.router.state_dir != new.router.state_dir),
+        ("global.services.response_api", old.services.response_api != new.services.response_api),
         ("global.services.api.address", old.services.api.address != new.services.api.address),
         ("global.services.api.port", old.services.api.port != new.services.api.port),
         ("global.services.observability.metrics.enabled", old_metrics.enabled != metrics.enabled),
