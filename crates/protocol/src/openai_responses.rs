@@ -10,7 +10,7 @@ mod stream_in;
 mod stream_out;
 
 pub use echo::ResponseFrame;
-pub use request::ResponsesRequest;
+pub use request::{ResponsesRequest, marked_reasoning};
 
 pub(crate) use answer::write_answer;
 pub(crate) use stream_in::ResponsesReader;

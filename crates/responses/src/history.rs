@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use serde::Deserialize;
+use vsr_protocol::openai_responses::marked_reasoning;
 use vsr_store::KeyValue;
 use vsr_types::Timestamp;
 
@@ -112,9 +113,14 @@ pub(crate) fn find(
 fn said(turn: &Record, has_sealed_parts: &mut bool) -> Result<Vec<String>, Error> {
     let mut items = turn.input.clone();
     for item in turn.output()? {
-        // What its upstream keeps for itself means nothing without the upstream's own state.
-        if turn.upstream.is_none() || is_self_contained(&item) {
+        let Some(upstream) = &turn.upstream else {
             items.push(crate::items::without_id(&item));
+            continue;
+        };
+        // What its upstream keeps for itself means nothing without the upstream's own state.
+        if is_self_contained(&item) {
+            let plain = crate::items::without_id(&item);
+            items.push(marked_reasoning(&plain, &upstream.model).unwrap_or(plain));
         } else {
             *has_sealed_parts = true;
         }

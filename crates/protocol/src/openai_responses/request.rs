@@ -6,10 +6,11 @@ use bytes::Bytes;
 use vsr_types::RequestView;
 
 use super::read;
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, marked_signature, read_mark};
 use crate::envelope::RequestLimits;
 use crate::error::RequestError;
 use crate::json::{Document, Kind, Value, Writer};
+use crate::splice::Edits;
 
 /// An OpenAI Responses request.
 ///
@@ -151,4 +152,17 @@ impl ResponsesRequest {
     fn text(&self, key: &str) -> Option<Cow<'_, str>> {
         self.root().get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
+}
+
+/// An item of a backend that speaks Responses itself, with what it holds encrypted marked as `model`'s, so that it goes
+/// back to that model alone. None if there is nothing to mark.
+pub fn marked_reasoning(item: &str, model: &str) -> Option<String> {
+    let document = Document::parse_tolerant(Bytes::from(item.to_owned()))?;
+    let sealed = document.root().get("encrypted_content").and_then(Value::as_str)?;
+    if sealed.is_empty() || read_mark(&sealed).is_some() {
+        return None;
+    }
+    let mut edits = Edits::default();
+    edits.set(&["encrypted_content"], &marked_signature(model, true, &sealed).into());
+    String::from_utf8(edits.apply_to_document(&document).to_vec()).ok()
 }

@@ -252,7 +252,7 @@ impl ClientRequest {
                 }
             }
             Self::Responses(request) => {
-                if let Some(input) = unmarked_input(request.root(), losses) {
+                if let Some(input) = own_input(request.root(), target.model, losses) {
                     edits.set_raw("input", input);
                 }
                 match target.effort {
@@ -266,24 +266,37 @@ impl ClientRequest {
     }
 }
 
-/// `input` without marked reasoning; none if nothing is marked.
-fn unmarked_input(root: Value<'_>, losses: &mut Losses) -> Option<String> {
+/// `input` with marked reasoning given back to the model that sealed it, and taken from all others; none if nothing is
+/// marked.
+fn own_input(root: Value<'_>, model: &str, losses: &mut Losses) -> Option<String> {
     let input = root.get("input").filter(|input| input.kind() == Kind::Array)?;
-    let is_marked = |item: Value<'_>| {
-        let sealed = item.get("encrypted_content").and_then(Value::as_str);
-        sealed.is_some_and(|sealed| read_mark(&sealed).is_some())
-    };
-    if !input.items().any(is_marked) {
+    fn sealed(item: Value<'_>) -> Option<Cow<'_, str>> {
+        let sealed = item.get("encrypted_content").and_then(Value::as_str)?;
+        read_mark(&sealed).is_some().then_some(sealed)
+    }
+    if !input.items().any(|item| sealed(item).is_some()) {
         return None;
     }
     let mut out = Writer::with_capacity(input.raw().len());
     out.array(|list| {
         for (index, item) in input.items().enumerate() {
-            if is_marked(item) {
-                losses.add(Reason::Signature, format!("input[{index}]"));
-            } else {
+            let Some(sealed) = sealed(item) else {
                 list.raw(item.raw());
-            }
+                continue;
+            };
+            let own = read_mark(&sealed).filter(|mark| mark.is_of(model) && !mark.payload().is_empty());
+            let Some(mark) = own else {
+                losses.add(Reason::Signature, format!("input[{index}]"));
+                continue;
+            };
+            list.object(|out| {
+                for member in item.members() {
+                    match &*member.key {
+                        "encrypted_content" => out.string_field("encrypted_content", mark.payload()),
+                        key => out.raw_field(key, member.value.raw()),
+                    }
+                }
+            });
         }
     });
     Some(out.into_string())

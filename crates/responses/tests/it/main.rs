@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use vsr_protocol::{Edits, json::Document};
+use vsr_protocol::{ClientRequest, Edits, Protocol, RequestLimits, Target, json::Document};
 use vsr_responses::{
     Bounds, Draft, Event, History, HistoryError, HistoryLimits, Kept, MAX_DEPTH, Owner, PageQuery, Record,
     ResponseId, Responses, Upstream, page,
@@ -248,7 +248,17 @@ async fn what_only_the_upstream_knows_is_not_said_to_others() {
     let kept = Kept { owner: ann.clone(), id: id.clone(), record, chain: Vec::new() };
     service.responses.keep(kept).await.unwrap();
     let history = service.responses.history(&ann, &id, &WIDE).unwrap();
-    assert_eq!(history.items, [r#"{"type":"reasoning","summary":[],"encrypted_content":"abc"}"#]);
+    // What it sealed goes back to it as it was, and to no other.
+    let body = format!(r#"{{"model":"auto","input":[{}]}}"#, history.items.join(","));
+    let request = ClientRequest::parse(Protocol::Responses, body.into(), &RequestLimits::default()).unwrap();
+    let sent_to = |model: &str| {
+        let outgoing = request.outgoing(&Target::new(Protocol::Responses, model), &Edits::default()).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&outgoing.body).unwrap();
+        (body["input"].to_string(), outgoing.losses.iter().count())
+    };
+    let own = r#"[{"encrypted_content":"abc","summary":[],"type":"reasoning"}]"#;
+    assert_eq!(sent_to("m"), (own.to_owned(), 0));
+    assert_eq!(sent_to("another"), ("[]".to_owned(), 1));
     assert_eq!((history.upstream, history.has_sealed_parts), (Some(upstream), true));
 }
 
