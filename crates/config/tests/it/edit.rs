@@ -36,12 +36,12 @@ fn read(text: &str) -> Document {
     Document::parse("config.yaml", text, &|_| Some("set".to_owned()))
 }
 
-fn change(change: Edit, masks: &Masks) -> Result<Edited, EditError> {
-    edit(TEXT, &read(TEXT), &change, masks)
+fn change(change: &Edit, masks: &Masks) -> Result<Edited, EditError> {
+    edit(TEXT, &read(TEXT), change, masks)
 }
 
 fn merged(patch: Value) -> Edited {
-    change(Edit::Merge(patch), &Masks::default()).unwrap()
+    change(&Edit::Merge(patch), &Masks::default()).unwrap()
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn an_entry_of_a_list_that_changes_place_keeps_its_comment() {
     let mut content = yaml_to_json(TEXT).unwrap();
     content["providers"]["models"].as_array_mut().unwrap().reverse();
     content["providers"]["models"][1]["provider_model_id"] = json!("small-2");
-    let edited = change(Edit::Content(content.clone()), &Masks::default()).unwrap();
+    let edited = change(&Edit::Content(content.clone()), &Masks::default()).unwrap();
     assert_eq!(yaml_to_json(&edited.text).unwrap(), content);
     let at = |text: &str| edited.text.find(text).unwrap_or_else(|| panic!("no {text} in\n{}", edited.text));
     assert!(at("# Large and wise.") < at("name: large") && at("name: large") < at("# Small and fast."));
@@ -104,11 +104,11 @@ fn a_default_behind_a_reference_is_a_credential() {
 fn masks_that_are_sent_back_are_the_credentials_wherever_they_stand() {
     let masks = Masks::default();
     let mut shown = read(TEXT).masked(&masks).unwrap();
-    assert_eq!(change(Edit::Content(shown.clone()), &masks).unwrap().text, TEXT);
+    assert_eq!(change(&Edit::Content(shown.clone()), &masks).unwrap().text, TEXT);
     shown["providers"]["models"].as_array_mut().unwrap().reverse();
     shown["listeners"][0]["api_keys"].as_array_mut().unwrap().reverse();
     for edit in [Edit::Content(shown.clone()), Edit::Text(json_to_yaml(&shown)), Edit::Merge(shown.clone())] {
-        let tree = yaml_to_json(&change(edit, &masks).unwrap().text).unwrap();
+        let tree = yaml_to_json(&change(&edit, &masks).unwrap().text).unwrap();
         assert_eq!(tree["providers"]["models"][0]["backend_refs"][0]["api_key"], "0123");
         assert_eq!(tree["providers"]["models"][1]["backend_refs"][0]["api_key"], "sk-small");
         assert_eq!(tree["listeners"][0]["api_keys"], json!(["${SECOND_KEY}", "key-one"]));
@@ -121,23 +121,23 @@ fn a_mask_is_never_written() {
     let other = read(TEXT).masked(&Masks::default()).unwrap();
     for value in [other["listeners"][0]["api_keys"][0].clone(), json!("********"), json!("********:0")] {
         let patch = json!({"listeners": [{"name": "main", "api_keys": [value]}]});
-        let error = change(Edit::Merge(patch.clone()), &masks).unwrap_err();
+        let error = change(&Edit::Merge(patch.clone()), &masks).unwrap_err();
         assert!(error.to_string().contains("listeners[0].api_keys[0]"), "{error}");
-        assert!(change(Edit::Text(json_to_yaml(&patch)), &masks).is_err());
+        assert!(change(&Edit::Text(json_to_yaml(&patch)), &masks).is_err());
     }
 }
 
 #[test]
 fn a_text_is_taken_as_it_is_and_what_is_no_mapping_is_refused() {
     let text = "# mine\nversion:   v0.3\n";
-    assert_eq!(change(Edit::Text(text.to_owned()), &Masks::default()).unwrap().text, text);
+    assert_eq!(change(&Edit::Text(text.to_owned()), &Masks::default()).unwrap().text, text);
     for edit in [
         Edit::Text("- a\n".into()),
         Edit::Text("a: [".into()),
         Edit::Merge(json!(7)),
         Edit::Content(json!([])),
     ] {
-        assert!(matches!(change(edit.clone(), &Masks::default()), Err(EditError::Syntax(_))), "{edit:?}");
+        assert!(matches!(change(&edit, &Masks::default()), Err(EditError::Syntax(_))), "{edit:?}");
     }
 }
 

@@ -64,10 +64,12 @@ impl Detector {
         let mut evidence = Evidence::new(&self.model);
         sample::scan(text, self.model.classes, &mut evidence);
         let verdict = evidence.verdict()?;
+        let confidence = verdict.confidence.clamp(0.0, 1.0);
         Some(Detection {
             language: self.code(verdict.language),
-            confidence: verdict.confidence.clamp(0.0, 1.0),
-            runner_up: verdict.runner_up.map(|(language, p)| (self.code(language), p.clamp(0.0, 1.0))),
+            confidence,
+            // Two that are equal may differ by a rounding.
+            runner_up: verdict.runner_up.map(|(language, p)| (self.code(language), p.clamp(0.0, confidence))),
         })
     }
 
