@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Calibrate(CalibrateArgs),
     /// Send one message through a running router
     Chat(ChatArgs),
-    /// Show the configured models
+    /// Show the configured models, or download the router's own
     #[command(subcommand)]
     Model(ModelCommand),
 }
@@ -250,8 +250,20 @@ pub(crate) enum ModelCommand {
         /// The configuration file
         #[arg(long, value_name = "FILE", default_value = "config.yaml")]
         config: PathBuf,
+        /// List the router's own models instead, and where each comes from
+        #[arg(long)]
+        own: bool,
         /// Print them as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Bring models from a hub into the cache: all that the configuration names, or these
+    Download {
+        /// A model, as `hf://owner/model` or `hf://owner/model@revision`
+        #[arg(value_name = "MODEL")]
+        models: Vec<String>,
+        /// The configuration file
+        #[arg(long, value_name = "FILE", default_value = "config.yaml")]
+        config: PathBuf,
     },
 }

@@ -8,12 +8,14 @@ mod demo;
 mod envoy;
 mod eval;
 mod files;
+mod hub;
 mod import;
 mod load;
 mod logging;
 mod migrate;
 mod model;
 mod models;
+mod preparation;
 mod serve;
 mod validate;
 

@@ -4,8 +4,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -16,23 +15,19 @@ use vsr_live::{ConfigText, Live, LiveParts, WATCH_INTERVAL, Watcher};
 use vsr_reader::Reader;
 use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings};
 use vsr_store::{EmbeddedStore, KeyValue, MemoryStore};
-use vsr_types::{Clock, Severity, SystemClock};
+use vsr_types::{Severity, SystemClock};
 
 use crate::{
     args::ServeArgs,
     demo::{self, Simulator},
     load::{complain, variable},
-    logging, models,
+    logging, models, preparation,
 };
 
 const DEFAULT_CONFIG: &str = "config.yaml";
 const SAVE_INTERVAL: Duration = Duration::from_secs(60);
 /// Learned state is a handful of values; a store in memory need not hold more.
 const MEMORY_STORE_ENTRIES: usize = 10_000;
-
-/// How long to wait before models that could not be loaded are tried again, at first and at most.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is served.
 enum Source {
@@ -83,14 +78,14 @@ async fn serve(source: Source) -> anyhow::Result<ExitCode> {
     let parts = RouterParts { clock: Arc::new(SystemClock), store, metrics: Metrics::default() };
     let router = Router::new(Arc::clone(&snapshot), parts);
     let status = Arc::new(Status::default());
-    prepare_models(&router, &status)?;
     let management = bind_management(&source, &router, &status).await?;
     let options = GatewayOptions { status: Arc::clone(&status), ..GatewayOptions::default() };
     let gateway = Gateway::bind(&router, options)?;
-    let watcher = match text {
-        Some(text) => Some(follow(text, &router, &gateway, &management)?),
-        None => None,
-    };
+    let live = text.map(|text| follow(text, &router, &gateway, &management));
+    preparation::start(&router, &status, live.as_ref())?;
+    let watch = |live: Arc<Live>| live.watch(WATCH_INTERVAL);
+    let watcher =
+        live.map(watch).transpose().context("cannot start a thread that follows the configuration")?;
     tracing::info!(address = %management.api_address()?, "serving the management API");
     if let Some(address) = management.metrics_address()? {
         tracing::info!(%address, "serving metrics");
@@ -133,7 +128,7 @@ fn follow(
     router: &Arc<Router>,
     gateway: &Gateway,
     management: &Management,
-) -> anyhow::Result<Watcher> {
+) -> Arc<Live> {
     let live = Live::new(LiveParts {
         versions: state_directory(&file, &router.snapshot()).join("config-versions"),
         text,
@@ -155,7 +150,7 @@ fn follow(
         Ok(Box::new(change))
     }));
     management.configure(Arc::clone(&live));
-    live.watch(WATCH_INTERVAL).context("cannot start a thread that follows the configuration")
+    live
 }
 
 /// Has the configuration read again at every SIGHUP, and whenever its file changes, until it is aborted.
@@ -236,44 +231,6 @@ async fn prepare(source: &Source) -> anyhow::Result<Option<Beginning>> {
     }
     let store = open_store(file, &snapshot);
     Ok(Some(Beginning { snapshot, store, text: Some((file.clone(), text, reader)) }))
-}
-
-/// Loads the models that the configuration needs and embeds its examples, on a thread of its own.
-fn prepare_models(router: &Arc<Router>, status: &Arc<Status>) -> anyhow::Result<()> {
-    let snapshot = router.snapshot();
-    if !snapshot.needs_preparation() {
-        return Ok(());
-    }
-    status.load_models(snapshot.reader().facts().into_iter().map(|facts| facts.name).collect());
-    let (router, status) = (Arc::clone(router), Arc::clone(status));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .context("cannot start a runtime for the models")?;
-    let prepare = move || {
-        let started = Instant::now();
-        let progress = |done, total| status.examples_embedded(done, total);
-        let store = Some((&**router.store(), &SystemClock as &dyn Clock));
-        let mut pause = FIRST_PAUSE;
-        while let Err(error) = runtime.block_on(snapshot.prepare(store, &progress)) {
-            tracing::error!(%error, "rules that need the router's models are unavailable, and the router is not ready");
-            status.models_failed(error.to_string());
-            runtime.block_on(tokio::time::sleep(pause));
-            if !Arc::ptr_eq(&router.snapshot(), &snapshot) {
-                // Another configuration took its place, with its models ready.
-                break;
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-        let seconds = started.elapsed().as_secs_f64();
-        tracing::info!(seconds, "the router's models are ready");
-        status.models_ready();
-    };
-    thread::Builder::new()
-        .name("models".into())
-        .spawn(prepare)
-        .context("cannot start a thread for the models")?;
-    Ok(())
 }
 
 /// Where state is kept: relative to the configuration file.

@@ -38,4 +38,4 @@ mod worker;
 pub use error::BindError;
 pub use gateway::{Gateway, GatewayOptions};
 pub use listener::{Listeners, NewRules};
-pub use status::{Phase, Status};
+pub use status::{Download, Phase, Status};

@@ -226,7 +226,7 @@ impl Live {
         new: &ConfigText,
     ) -> Result<Changed, ChangeError> {
         let mut checked = self.check(new);
-        self.prepare(&mut checked);
+        self.prepare(&mut checked, new, &|_| {});
         if let Some(message) = checked.refusal {
             return Err(ChangeError::Invalid { message, problems: checked.problems });
         }

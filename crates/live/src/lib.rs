@@ -8,6 +8,7 @@
 //! is to change before the swap, and can refuse it.
 
 mod change;
+mod downloads;
 mod live;
 mod replace;
 mod restart;

@@ -11,7 +11,7 @@ use vsr_router::{ReloadResult, Router, Snapshot, Surroundings};
 use vsr_types::{Clock, Severity};
 
 use crate::{
-    restart,
+    downloads, restart,
     status::{Cause, LastReload, LiveStatus},
     text::ConfigText,
     versions::Versions,
@@ -162,6 +162,11 @@ impl Live {
     /// Reads the file again and puts it in force, or refuses it. For [`Cause::File`], a file that says what it said
     /// before is left alone. Blocks, also while another change goes on: not for threads that serve requests.
     pub fn reload(&self, cause: Cause) -> Reload {
+        self.reload_telling(cause, &|_| {})
+    }
+
+    /// The same; `progress` is told of downloads. Must not be called by a thread that runs a runtime.
+    pub fn reload_telling(&self, cause: Cause, progress: &dyn Fn(&vsr_hub::Progress<'_>)) -> Reload {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match ConfigText::read(&self.file) {
             Ok(text) => text,
@@ -172,8 +177,13 @@ impl Live {
             return Reload::Unchanged;
         }
         let mut checked = self.check(&text);
-        self.prepare(&mut checked);
+        self.prepare(&mut checked, &text, progress);
         self.put_in_force(checked, &text, cause)
+    }
+
+    /// Whether the configuration in force names models that a hub has and this machine lacks.
+    pub fn wants_downloads(&self) -> bool {
+        !downloads::missing(&self.router.snapshot()).is_empty()
     }
 
     /// Leave to change the configuration, unless another change goes on.
@@ -216,8 +226,26 @@ impl Live {
         checked
     }
 
-    /// Loads the models that a checked configuration needs and embeds its examples, while the one before serves.
-    pub(crate) fn prepare(&self, checked: &mut Checked) {
+    /// Brings the models that a checked configuration names from their hub, loads those that it needs and embeds its
+    /// examples, while the one before serves.
+    pub(crate) fn prepare(
+        &self,
+        checked: &mut Checked,
+        text: &ConfigText,
+        progress: &dyn Fn(&vsr_hub::Progress<'_>),
+    ) {
+        if let Some(candidate) = &checked.candidate {
+            let directory = self.file.parent().unwrap_or(Path::new(""));
+            match downloads::fetch(&candidate.snapshot, directory, &*self.variables, progress) {
+                Ok(false) => {}
+                // What has come takes the place of what was compiled without it.
+                Ok(true) => *checked = self.check(text),
+                Err(why) => {
+                    checked.refusal = Some(why);
+                    checked.candidate = None;
+                }
+            }
+        }
         let Some(candidate) = &checked.candidate else { return };
         if !candidate.snapshot.needs_preparation() {
             return;

@@ -13,6 +13,8 @@ pub enum Cause {
     Signal,
     /// The management API changed it.
     Api,
+    /// It names models that have to be downloaded.
+    Download,
 }
 
 /// The configuration in force.

@@ -1,12 +1,32 @@
 //! Which models serve the roles of the catalogue: checkpoints that the configuration names and this machine has, and the
 //! embedded models for all else.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use vsr_config::{Config, Document, EmbeddingModel, Expanded, ModelRole as Reference};
+use vsr_hub::{Cache, Found, HubModel, HubSettings};
 use vsr_reader::{Checkpoint, ModelRole, Reader, Serving};
 use vsr_signals::Head;
 use vsr_types::{Diagnostic, Diagnostics, Path};
+
+use crate::Surroundings;
+
+/// What serves the roles.
+pub(crate) struct Served {
+    pub(crate) reader: Reader,
+    /// Names of models that embedded ones serve in place of.
+    pub(crate) substituted_for: Arc<[String]>,
+    pub(crate) hub_models: Vec<HubUse>,
+}
+
+/// A model of a hub that the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubUse {
+    /// The model.
+    pub model: HubModel,
+    /// Where it is on this machine, if it is.
+    pub found: Option<Found>,
+}
 
 /// A model that the configuration names for a role.
 struct Named<'c> {
@@ -14,8 +34,8 @@ struct Named<'c> {
     /// Where it is named.
     path: Path,
     name: &'c str,
-    /// The file that names its classes.
-    mapping: Option<&'c Expanded>,
+    /// The file that names its classes, and where that is written.
+    mapping: Option<(Path, &'c Expanded)>,
 }
 
 /// A module of the catalogue that uses a model.
@@ -25,31 +45,52 @@ struct Module<'c> {
     is_on: bool,
     model_id: Option<&'c Expanded>,
     reference: Reference,
-    mapping: Option<&'c Expanded>,
+    /// The key that names the file that names its classes, and the file.
+    mapping: Option<(&'static str, &'c Expanded)>,
 }
 
 /// `base` with the configuration's own checkpoints, and the models that are not on this machine: the embedded ones serve
 /// in their place, which one warning says. Checkpoints that `known` has loaded are not loaded again.
-pub(crate) fn reader(
+pub(crate) fn serve(
     document: &Document,
     config: &Config,
-    base: &Reader,
+    surroundings: &Surroundings<'_>,
     known: Option<&Reader>,
     diagnostics: &mut Diagnostics,
-) -> (Reader, Arc<[String]>) {
+) -> Served {
+    let Surroundings { variables, reader: base } = *surroundings;
     let mut roles = Vec::new();
     let mut absent: Vec<Named<'_>> = Vec::new();
+    let mut hub_models: Vec<HubUse> = Vec::new();
+    let hub = Hub::of(document, config, variables, diagnostics);
     for module in modules(config).into_iter().filter(|module| !module.is_on) {
         roles.push((module.role, Serving::Nothing));
     }
     let used = modules(config).into_iter().filter(|module| module.is_on);
     let used = used.map(|module| module.named(config));
     for named in used.chain([embedding(config)]).chain(modality(config)) {
-        let directory = document.directory().join(named.name);
+        let is_of_hub = HubModel::is_named(named.name);
+        let directory = if is_of_hub {
+            match hub.find(named.name) {
+                Ok(of_hub) => {
+                    let directory = of_hub.found.as_ref().map(|found| found.directory.clone());
+                    if !hub_models.contains(&of_hub) {
+                        hub_models.push(of_hub);
+                    }
+                    directory
+                }
+                Err(message) => {
+                    diagnostics.error(named.path, message);
+                    continue;
+                }
+            }
+        } else {
+            Some(document.directory().join(named.name)).filter(|directory| Checkpoint::is_at(directory))
+        };
         if named.name.trim().is_empty() {
             roles.push((named.role, Serving::Nothing));
-        } else if Checkpoint::is_at(&directory) {
-            let mapping = named.mapping.map(|file| document.directory().join(&**file));
+        } else if let Some(directory) = directory {
+            let mapping = named.mapping(document, is_of_hub.then_some(&*directory));
             let checkpoint = Checkpoint::open(&directory, mapping.as_deref());
             match checkpoint.and_then(|own| own.check(named.role).map(|()| own)) {
                 Ok(checkpoint) => roles.push((named.role, Serving::Checkpoint(checkpoint))),
@@ -61,10 +102,47 @@ pub(crate) fn reader(
     }
     if !base.has_models() {
         absent.clear();
+        hub_models.clear();
     }
     warn(&absent, diagnostics);
     let substituted = absent.iter().filter(|named| named.is_substituted());
-    (base.with_known(&roles, known), substituted.map(|named| named.name.to_owned()).collect())
+    let substituted_for = substituted.map(|named| named.name.to_owned()).collect();
+    Served { reader: base.with_known(&roles, known), substituted_for, hub_models }
+}
+
+/// Where models of a hub are kept.
+struct Hub {
+    cache: Option<Cache>,
+}
+
+impl Hub {
+    /// Checks the settings, too.
+    fn of(
+        document: &Document,
+        config: &Config,
+        variables: &dyn Fn(&str) -> Option<String>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let settings = &config.global.model_catalog.hub;
+        let path = Path::keys("global.model_catalog.hub.endpoint");
+        if document.is_written(&path)
+            && let Err(error) = HubSettings::address(settings, variables)
+        {
+            diagnostics.error(path, error.to_string());
+        }
+        Self { cache: Cache::of(settings, document.directory(), variables) }
+    }
+
+    fn find(&self, name: &str) -> Result<HubUse, String> {
+        let model: HubModel = name.parse().map_err(|error: vsr_hub::Error| error.to_string())?;
+        let cache = self.cache.as_ref().ok_or_else(|| {
+            format!(
+                "{model} has no place: there is no HOME for a cache; set `global.model_catalog.hub.cache_dir`"
+            )
+        })?;
+        let found = cache.find(&model);
+        Ok(HubUse { model, found })
+    }
 }
 
 /// One warning for all that is not there.
@@ -78,7 +156,11 @@ fn warn(absent: &[Named<'_>], diagnostics: &mut Diagnostics) {
     if let Some(judge) = absent.iter().find(|named| !named.is_substituted()) {
         message.push_str(&format!("; nothing stands in for `{}`, so /api/v1/nli answers 503", judge.name));
     }
-    let help = "put the checkpoint there to use it; thresholds tuned on it may need `vllm-sr calibrate`";
+    let help = if absent.iter().all(|named| HubModel::is_named(named.name)) {
+        "`vllm-sr serve` downloads it before it is ready, `vllm-sr model download` does so now"
+    } else {
+        "put the checkpoint there to use it; thresholds tuned on it may need `vllm-sr calibrate`"
+    };
     diagnostics.push(Diagnostic::warning(first.path.clone(), message).help(help));
 }
 
@@ -95,7 +177,7 @@ fn modules(config: &Config) -> [Module<'_>; 6] {
             is_on: true,
             model_id: domain.model_id.as_ref(),
             reference: domain.model_ref,
-            mapping: Some(&domain.category_mapping_path),
+            mapping: Some(("category_mapping_path", &domain.category_mapping_path)),
         },
         Module {
             key: "prompt_guard",
@@ -103,7 +185,7 @@ fn modules(config: &Config) -> [Module<'_>; 6] {
             is_on: guard.enabled,
             model_id: guard.model_id.as_ref(),
             reference: guard.model_ref,
-            mapping: Some(&guard.jailbreak_mapping_path),
+            mapping: Some(("jailbreak_mapping_path", &guard.jailbreak_mapping_path)),
         },
         Module {
             key: "hallucination_mitigation.fact_check",
@@ -119,7 +201,7 @@ fn modules(config: &Config) -> [Module<'_>; 6] {
             is_on: feedback.enabled,
             model_id: feedback.model_id.as_ref(),
             reference: feedback.model_ref,
-            mapping: feedback.feedback_mapping_path.as_ref(),
+            mapping: feedback.feedback_mapping_path.as_ref().map(|file| ("feedback_mapping_path", file)),
         },
         Module {
             key: "classifier.pii",
@@ -127,7 +209,7 @@ fn modules(config: &Config) -> [Module<'_>; 6] {
             is_on: true,
             model_id: pii.model_id.as_ref(),
             reference: pii.model_ref,
-            mapping: Some(&pii.pii_mapping_path),
+            mapping: Some(("pii_mapping_path", &pii.pii_mapping_path)),
         },
         Module {
             key: "hallucination_mitigation.explainer",
@@ -181,6 +263,17 @@ impl Named<'_> {
     fn is_substituted(&self) -> bool {
         self.role != ModelRole::Inference
     }
+
+    /// The file that names its classes. In a hub's `checkpoint` it lies beside the weights, unless the configuration
+    /// writes where it is.
+    fn mapping(&self, document: &Document, checkpoint: Option<&std::path::Path>) -> Option<PathBuf> {
+        let (path, file) = self.mapping.as_ref()?;
+        let file = std::path::Path::new(&***file);
+        match checkpoint {
+            Some(checkpoint) if !document.is_written(path) => Some(checkpoint.join(file.file_name()?)),
+            _ => Some(document.directory().join(file)),
+        }
+    }
 }
 
 // === impl Module
@@ -188,11 +281,11 @@ impl Named<'_> {
 impl<'c> Module<'c> {
     /// The model: its own, or that of the catalogue it refers to.
     fn named(self, config: &'c Config) -> Named<'c> {
-        let (role, mapping) = (self.role, self.mapping);
+        let path = Path::keys("global.model_catalog.modules");
+        let path = self.key.split('.').fold(path, |path, key| path.key(key));
+        let (role, mapping) = (self.role, self.mapping.map(|(key, file)| (path.key(key), file)));
         if let Some(name) = self.model_id {
-            let path = Path::keys("global.model_catalog.modules");
-            let path = self.key.split('.').fold(path, |path, key| path.key(key)).key("model_id");
-            return Named { role, path, name, mapping };
+            return Named { role, path: path.key("model_id"), name, mapping };
         }
         let system = &config.global.model_catalog.system;
         let (key, name): (&str, &str) = match self.reference {

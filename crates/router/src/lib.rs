@@ -25,6 +25,7 @@ mod router;
 mod snapshot;
 
 pub use backends::{Backend, Model, Models};
+pub use checkpoints::HubUse;
 pub use counting::Counting;
 pub use exchange::Exchange;
 pub use explain::Explanation;

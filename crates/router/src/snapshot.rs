@@ -11,7 +11,13 @@ use vsr_selection::Selection;
 use vsr_signals::{ModelSupport, PrototypeVectors, SignalSet};
 use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, ModelName};
 
-use crate::{Model, Models, checkpoints, fast_response::FastResponse, inactive, knowledge, metrics::Series};
+use crate::{
+    HubUse, Model, Models,
+    checkpoints::{self, Served},
+    fast_response::FastResponse,
+    inactive, knowledge,
+    metrics::Series,
+};
 
 /// A compiled configuration. A request keeps the snapshot it began with.
 pub struct Snapshot {
@@ -24,6 +30,7 @@ pub struct Snapshot {
     models: Models,
     reader: Reader,
     substituted_for: Arc<[String]>,
+    hub_models: Vec<HubUse>,
     remote: Arc<RemoteModels>,
     reads_texts: bool,
     families: FamilySet,
@@ -55,14 +62,13 @@ pub fn compile_after(
     surroundings: &Surroundings<'_>,
     previous: Option<&Snapshot>,
 ) -> Option<Arc<Snapshot>> {
-    let Surroundings { variables, reader } = *surroundings;
+    let variables = surroundings.variables;
     let config = Arc::new(document.config()?.clone());
     let mut diagnostics = Diagnostics::default();
     let mut atoms = AtomTable::default();
-    let (reader, substituted_for) = {
-        let known = previous.map(Snapshot::reader);
-        checkpoints::reader(document, &config, reader, known, &mut diagnostics)
-    };
+    let known = previous.map(Snapshot::reader);
+    let served = checkpoints::serve(document, &config, surroundings, known, &mut diagnostics);
+    let Served { reader, substituted_for, hub_models } = served;
     let manifests = |kb: &KnowledgeBase| knowledge::manifest(kb, document.directory());
     let support = ModelSupport { remote: true, ..reader.support(&manifests) };
     let signals = SignalSet::compile_for(&config, &support, &mut atoms, &mut diagnostics);
@@ -96,6 +102,7 @@ pub fn compile_after(
         models,
         reader,
         substituted_for,
+        hub_models,
         remote: Arc::new(remote),
         reads_texts,
         families,
@@ -142,6 +149,12 @@ impl Snapshot {
     /// The models that the configuration names and this machine lacks: the embedded ones serve in their place.
     pub fn substituted_for(&self) -> &Arc<[String]> {
         &self.substituted_for
+    }
+
+    /// The models of a hub that the configuration names. Where one is not on this machine yet, what it is for is done as
+    /// if it were not named, and compiling again after a download uses it.
+    pub fn hub_models(&self) -> &[HubUse] {
+        &self.hub_models
     }
 
     /// The examples whose embeddings the rules compare with, each once.

@@ -1,5 +1,5 @@
 //! Test support: mock LLM backends that behave or misbehave on real sockets, a raw HTTP/1.1 client that sees
-//! exact bytes, and a handle on a running router process.
+//! exact bytes, a mock model hub, and a handle on a running router process.
 //!
 //! ```
 //! use vsr_testkit::{Backend, Behaviour, RawClient};
@@ -25,6 +25,7 @@ mod behaviour;
 mod completion;
 mod control;
 mod gate;
+mod model_hub;
 mod raw_client;
 mod recorded;
 mod response;
@@ -38,6 +39,7 @@ mod wire;
 pub use backend::Backend;
 pub use behaviour::{Behaviour, Fault, Split};
 pub use gate::Gate;
+pub use model_hub::{HubFault, ModelHub};
 pub use raw_client::{RawClient, free_port};
 pub use recorded::Recorded;
 pub use response::{Chunk, Ending, Response};

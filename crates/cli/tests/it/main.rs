@@ -3,6 +3,7 @@
 
 mod envoy;
 mod eval;
+mod hub;
 mod migrate;
 mod reload;
 mod serve;

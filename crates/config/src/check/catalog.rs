@@ -25,6 +25,8 @@ pub(super) fn check(config: &Config, decoder: &mut Decoder<'_>) {
             .at_least_one("max_tokens", model.max_tokens)
             .not_negative("temperature", model.temperature);
     }
+    let place = Path::keys("global.model_catalog.hub");
+    Ranges::of(place, decoder).at_least_one("max_model_bytes", catalog.hub.max_model_bytes);
     let list = Path::keys("global.model_catalog.kbs");
     unique_names(&list, "name", "knowledge base", catalog.kbs.iter().map(|kb| kb.name.as_str()), decoder);
     for (index, kb) in catalog.kbs.iter().enumerate() {

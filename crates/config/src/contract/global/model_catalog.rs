@@ -22,6 +22,25 @@ contract! {
         kbs: Vec<KnowledgeBase> = KnowledgeBase::built_in(),
         /// What uses the models.
         modules: Modules = Modules::default(),
+        /// Where models named `hf://owner/model@revision` come from.
+        hub: HubSettings = HubSettings::default(),
+    }
+
+    /// Where models named `hf://owner/model@revision` come from.
+    pub struct HubSettings {
+        /// The hub's base URL; `HF_ENDPOINT` if absent, and the public one if that is not set either.
+        endpoint: Option<Expanded> = None,
+        /// The environment variable that holds the hub's token.
+        token_env: String = "HF_TOKEN".into(),
+        /// The file that holds the hub's token; wins over `token_env`.
+        token_file: Option<Expanded> = None,
+        /// Where models are kept, relative to the configuration file; `vllm-sr/models` in the user's cache
+        /// directory if absent.
+        cache_dir: Option<Expanded> = None,
+        /// Whether nothing is downloaded; `HF_HUB_OFFLINE=1` says the same.
+        offline: bool = false,
+        /// The most bytes of one model.
+        max_model_bytes: u64 = 8_589_934_592,
     }
 
     /// The models that modules refer to; empty switches one off.
