@@ -175,3 +175,26 @@ fn a_name_that_is_none_is_an_error_with_its_place() {
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert!(said.contains("hf://owner/model") && said.contains("domain_classifier"), "{said}");
 }
+
+#[test]
+fn a_changed_configuration_is_put_in_force_once_its_models_are_here() {
+    let (backend, hub) = (Backend::start(Behaviour::default()), hub());
+    let ports @ [port, api, _] = [free_port(), free_port(), free_port()];
+    let with = |lines: &str| catalog(ports, backend.port(), &hub, lines);
+    let mut router = RouterSpec::serve(BINARY, &with(""), port).start();
+    let pair = r#"{"premise": "the cat is in paris", "hypothesis": "the dog is not"}"#;
+    assert_eq!(RawClient::post_json(api, "/api/v1/nli", pair).status(), 503);
+    let file = router.directory().join("config.yaml");
+    fs::write(&file, with(JUDGE)).unwrap();
+    router.hang_up();
+    let _ = router.wait_for_log("the configuration is in force");
+    assert_eq!(RawClient::post_json(api, "/api/v1/nli", pair).status(), 200);
+    // A model that does not suit its role is refused when it is here, and the one before stays.
+    fs::write(&file, with(&JUDGE.replace("modernbert-pair", "modernbert-sequence"))).unwrap();
+    router.hang_up();
+    let refused = router.wait_for_log("was not taken over");
+    assert!(refused.contains("it has errors"), "{refused}");
+    assert_eq!(RawClient::post_json(api, "/api/v1/nli", pair).status(), 200);
+    router.terminate();
+    assert!(router.wait_exit().success());
+}
