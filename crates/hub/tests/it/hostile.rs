@@ -20,7 +20,7 @@ fn refusal(listing: &Value) -> String {
     error.to_string()
 }
 
-fn listed(weights: Value) -> Value {
+fn listed(weights: &Value) -> Value {
     let mut siblings = vec![json!({ "rfilename": "config.json" }), json!({ "rfilename": "tokenizer.json" })];
     siblings.extend(weights.as_array().unwrap().iter().cloned());
     json!({ "sha": COMMIT, "siblings": siblings })
@@ -28,9 +28,9 @@ fn listed(weights: Value) -> Value {
 
 #[test]
 fn pickles_are_refused_with_advice() {
-    let error = refusal(&listed(json!([{ "rfilename": "pytorch_model.bin" }])));
+    let error = refusal(&listed(&json!([{ "rfilename": "pytorch_model.bin" }])));
     assert!(error.contains("pickle") && error.contains("safe_serialization"), "{error}");
-    let error = refusal(&listed(json!([])));
+    let error = refusal(&listed(&json!([])));
     assert!(error.contains("model.safetensors"), "{error}");
 }
 
@@ -41,7 +41,7 @@ fn listings_that_make_no_sense_are_refused() {
         json!({ "sha": "../../../etc", "siblings": [] }),
         json!({ "sha": "main", "siblings": [] }),
         json!({ "sha": COMMIT, "siblings": [{ "rfilename": 3 }] }),
-        listed(json!([{ "rfilename": "model.safetensors", "lfs": { "sha256": "abc" } }])),
+        listed(&json!([{ "rfilename": "model.safetensors", "lfs": { "sha256": "abc" } }])),
         json!({ "sha": COMMIT, "siblings": [{ "rfilename": "config.json" }] }),
     ] {
         refusal(&listing);
@@ -61,15 +61,15 @@ fn weights_without_a_checksum_are_refused() {
     let scene = Scene::new();
     // The mock gives no checksum for files of other names, and the listing none at all.
     scene.hub.add("owner/model", "main", COMMIT, &FILES[..2]);
-    scene.hub.list("owner/model", "main", &listed(json!([{ "rfilename": "model.safetensors" }])));
+    scene.hub.list("owner/model", "main", &listed(&json!([{ "rfilename": "model.safetensors" }])));
     let error = scene.download(MODEL).unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
     let scene = Scene::with_model();
-    scene.hub.list("owner/model", "main", &listed(json!([{ "rfilename": "model.safetensors" }])));
+    scene.hub.list("owner/model", "main", &listed(&json!([{ "rfilename": "model.safetensors" }])));
     assert_eq!(scene.download(MODEL).unwrap().commit, COMMIT, "the answer's own checksum will do");
     let wrong = json!([{ "rfilename": "model.safetensors", "lfs": { "sha256": "0".repeat(64) } }]);
     let scene = Scene::with_model();
-    scene.hub.list("owner/model", "main", &listed(wrong));
+    scene.hub.list("owner/model", "main", &listed(&wrong));
     let error = scene.download(MODEL).unwrap_err().to_string();
     assert!(error.contains("two checksums"), "{error}");
 }
@@ -116,7 +116,7 @@ fn a_model_larger_than_allowed_is_refused_before_and_while_it_comes() {
     assert!(matches!(error, Error::TooLarge { limit: 100_008, .. }), "{error}");
     assert_eq!(scene.hub.requests().len(), 1, "nothing is fetched");
     // A hub that does not say how large files are is stopped while they come.
-    scene.hub.list("owner/model", "main", &listed(json!([{ "rfilename": "model.safetensors" }])));
+    scene.hub.list("owner/model", "main", &listed(&json!([{ "rfilename": "model.safetensors" }])));
     let error = scene.download(MODEL).unwrap_err();
     assert!(matches!(error, Error::TooLarge { .. }), "{error}");
 }
