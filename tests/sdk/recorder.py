@@ -35,6 +35,8 @@ CHUNKS = [
 
 def answer(path: str, streamed: bool) -> bytes:
     """What is answered to a request to `path`."""
+    if path.startswith("/v1/messages/count_tokens"):
+        return json.dumps({"input_tokens": 42}).encode()
     if path.startswith("/v1/messages"):
         if streamed:
             events = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in MESSAGE_EVENTS)

@@ -173,8 +173,9 @@ def test_the_calls_and_results_of_a_tool_loop_stay_together(stages, agent, name,
     )
 
 
-def test_claude_code_may_count_its_tokens(stages):
-    _, router = stages["anthropic"]
+@pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+def test_claude_code_may_count_its_tokens(stages, vendor):
+    _, router = stages[vendor]
     _, headers, _ = AGENTS["claude-code"]
     body = json.loads(body_of("claude-code", "29-claude-code-first-turn"))
     counted = {key: body[key] for key in ("model", "messages", "system", "tools", "thinking")}
@@ -183,5 +184,9 @@ def test_claude_code_may_count_its_tokens(stages):
         headers | {"content-type": "application/json"},
     )
     assert status == 200
-    assert count["input_tokens"] > 100
+    if vendor == "anthropic":
+        assert (answer["x-vsr-token-count"], count["input_tokens"]) == ("counted", 42)
+    else:
+        assert answer["x-vsr-token-count"] == "estimated"
+        assert count["input_tokens"] > 100
     assert answer["x-session-id"] == SESSION
