@@ -95,7 +95,7 @@ async fn ask(
     let request = Request {
         method: Method::POST,
         endpoint: backend.endpoint.clone(),
-        path_and_query: path,
+        path_and_query: call.upstream_path(&path, Protocol::Messages),
         headers: headers::to_backend(client_headers, call.listener(), &backend, protocols, call.id),
         body,
     };

@@ -64,7 +64,7 @@ pub(crate) async fn forward(
         let timeouts = Timeouts { total: Some(total), ..backend.timeouts };
         let send = async |headers: HeaderMap, body: Bytes| {
             let endpoint = Arc::clone(&backend.endpoint);
-            let path_and_query = backend.path(context.upstream).clone();
+            let path_and_query = call.upstream_path(backend.path(context.upstream), context.upstream);
             let request = Request { method: Method::POST, endpoint, path_and_query, headers, body };
             call.upstream().send(request, &timeouts).await
         };

@@ -8,7 +8,7 @@ use vsr_router::Backend;
 use crate::{
     header_rules::HeaderRules,
     listener::Rules,
-    request_id::{Id, X_REQUEST_ID},
+    request_id::{Id, REQUEST_ID, X_REQUEST_ID},
 };
 
 pub(crate) const X_SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
@@ -64,7 +64,7 @@ pub(crate) fn to_client(backend: HeaderMap, rules: &HeaderRules, answer: &mut He
     let mut passing = None;
     for (name, value) in backend {
         if let Some(name) = name {
-            passing = if name == X_REQUEST_ID {
+            passing = if name == X_REQUEST_ID || name == REQUEST_ID {
                 Some(X_UPSTREAM_REQUEST_ID)
             } else {
                 let passes = !is_private(name.as_str())

@@ -10,6 +10,9 @@ use vsr_types::RequestId;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Where clients of Messages look for it.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
 const MAX_BYTES: usize = 128;
 
 /// Makes ids that no other source makes: a random half per source, and a half that never repeats within it.

@@ -3,7 +3,9 @@
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header, request::Parts, uri::PathAndQuery,
+};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use vsr_protocol::{ApiError, Protocol};
@@ -19,10 +21,13 @@ use crate::{
     listener::Rules,
     models,
     refusal::Refusal,
-    request_id::{Id, X_REQUEST_ID},
+    request_id::{Id, REQUEST_ID, X_REQUEST_ID},
     responses::{self, Place},
     status::{Phase, Status},
 };
+
+/// How clients of Messages ask for what is in beta, in the query.
+const BETA: &str = "beta=true";
 
 /// One request, as far as every step needs it.
 pub(crate) struct Call<'c> {
@@ -33,6 +38,8 @@ pub(crate) struct Call<'c> {
     pub(crate) received: Instant,
     /// What the client speaks, by the path it asks.
     pub(crate) protocol: Protocol,
+    /// Whether it asks with `beta=true`, as Anthropic's SDKs do for what is in beta.
+    is_beta: bool,
 }
 
 /// What a path stands for.
@@ -66,7 +73,8 @@ pub(crate) async fn handle(
     let protocol = Endpoint::of(head.uri.path()).protocol();
     let session = headers::session_id(&head.headers);
     let compress_from = rules.compress_from_bytes.filter(|_| compress::accepts_gzip(&head.headers));
-    let call = Call { connection: &connection, rules: &rules, id: &id, received, protocol };
+    let is_beta = head.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == BETA));
+    let call = Call { connection: &connection, rules: &rules, id: &id, received, protocol, is_beta };
     let answered = guard::contain(pin!(respond(&call, head, &mut body))).await;
     let mut answer = answered.unwrap_or_else(|_panic| {
         // What it panicked with may hold text of the request. Its exchange, if it had one, is recorded.
@@ -87,6 +95,9 @@ pub(crate) async fn handle(
     }
     if let Some(session) = session {
         answer.headers_mut().insert(headers::X_SESSION_ID, session);
+    }
+    if protocol == Protocol::Messages {
+        answer.headers_mut().insert(REQUEST_ID, id.header.clone());
     }
     answer.headers_mut().insert(X_REQUEST_ID, id.header);
     answer.body_mut().hold(busy);
@@ -211,6 +222,19 @@ impl Call<'_> {
 
     pub(crate) fn upstream(&self) -> &Client {
         &self.connection.worker.upstream
+    }
+
+    /// The path to ask a backend at that speaks `upstream`: with what the client asks for in beta, where it speaks the
+    /// same protocol. Nothing else of a client's query reaches a backend.
+    pub(crate) fn upstream_path(&self, path: &PathAndQuery, upstream: Protocol) -> PathAndQuery {
+        let is_kept = self.is_beta && self.protocol == Protocol::Messages && upstream == Protocol::Messages;
+        let with_beta = match path.query() {
+            _ if !is_kept => None,
+            Some(query) if query.split('&').any(|pair| pair == BETA) => None,
+            Some(_) => format!("{path}&{BETA}").parse().ok(),
+            None => format!("{path}?{BETA}").parse().ok(),
+        };
+        with_beta.unwrap_or_else(|| path.clone())
     }
 
     /// The request's body has been read to its end.

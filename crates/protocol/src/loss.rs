@@ -101,6 +101,9 @@ reasons! {
     Beta = "beta_dropped", Info, "Features asked for by `anthropic-beta` are not asked of this backend.";
     UnknownEvent = "unknown_event", Info, "An event of an unknown type in the stream is left out.";
     ServerTool = "server_tool_result_dropped", Lossy, "Results of a tool that the provider ran are left out.";
+    Detail = "detail_dropped", Info, "A field that changes nothing about the answer is left out.";
+    UserHashed = "user_hashed", Info, "A user's id that is longer than the other protocol takes is sent as its hash.";
+    BillingHeader = "billing_header_dropped", Info, "What Claude Code puts before its system prompt for its vendor's accounts is left out.";
     PreviousTurns = "previous_turns_unknown", Error, "An item refers to something that is not known here.";
     HistoryLeftOut = "history_left_out", Lossy, "Parts of earlier turns are left out: the oldest, or what only its upstream can read.";
 }

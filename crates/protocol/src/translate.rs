@@ -5,6 +5,7 @@ mod client;
 mod own;
 mod reasoning;
 mod stream;
+mod unread;
 
 use bytes::Bytes;
 
@@ -112,6 +113,7 @@ pub(crate) fn report_extras(conversation: &Conversation, carried: &[&str], losse
             "n" => Reason::Choices,
             "frequency_penalty" | "presence_penalty" | "logit_bias" | "seed" | "min_p"
             | "repetition_penalty" => Reason::SamplingDropped,
+            "prompt_cache_key" | "prompt_cache_retention" | "prompt_cache_options" => Reason::Detail,
             _ => Reason::UnsupportedField,
         };
         losses.add(reason, &**name);

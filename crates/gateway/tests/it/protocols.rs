@@ -41,6 +41,50 @@ fn names(response: &Response) -> Vec<String> {
 }
 
 #[test]
+fn clients_of_messages_find_the_request_id_where_they_look_for_it() {
+    let backend = Backend::start(Behaviour::default());
+    let scene = Scene::before(&backend);
+    let response = post(&scene, MESSAGES_PATH, MESSAGES);
+    assert!(response.header("request-id").is_some());
+    assert_eq!(response.header("request-id"), response.header("x-request-id"));
+    let refused = post(&scene, MESSAGES_PATH, "{}");
+    assert_eq!(refused.header("request-id"), refused.header("x-request-id"));
+    assert_eq!(post(&scene, CHAT_PATH, CHAT).header("request-id"), None);
+}
+
+#[test]
+fn beta_is_asked_of_backends_of_the_same_protocol_alone_and_nothing_else_of_a_query_is() {
+    let (backend, scene) = anthropic(200, "application/json", MESSAGE);
+    for query in ["?beta=true", "?key=secret&beta=true", "?beta=no", ""] {
+        let _ = post(&scene, &format!("{MESSAGES_PATH}{query}"), MESSAGES);
+    }
+    let _ = post(&scene, &format!("{CHAT_PATH}?beta=true"), CHAT);
+    let paths: Vec<String> = backend.requests().into_iter().map(|sent| sent.path).collect();
+    let beta = "/v1/messages?beta=true";
+    assert_eq!(paths, [beta, beta, MESSAGES_PATH, MESSAGES_PATH, MESSAGES_PATH]);
+    let other = Backend::start(Behaviour::default());
+    let scene = Scene::before(&other);
+    let _ = post(&scene, beta, MESSAGES);
+    assert_eq!(other.requests()[0].path, CHAT_PATH);
+}
+
+#[test]
+fn a_whole_answer_that_does_not_say_why_it_ended_is_no_end() {
+    let unfinished = [
+        r#"{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hel"},"finish_reason":null}]}"#,
+        r#"{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hel"}}]}"#,
+    ];
+    for body in unfinished {
+        let backend = Backend::start(Behaviour::default().reply(CHAT_PATH, 200, "application/json", body));
+        let scene = Scene::before(&backend);
+        let response = post(&scene, MESSAGES_PATH, MESSAGES);
+        assert_eq!((response.status(), &response.json()["error"]["type"]), (502, &json!("api_error")));
+        assert_eq!(post(&scene, RESPONSES_PATH, RESPONSES).status(), 502);
+        assert_eq!(post(&scene, CHAT_PATH, CHAT).text(), body);
+    }
+}
+
+#[test]
 fn a_client_of_messages_is_answered_by_a_chat_backend() {
     let backend = Backend::start(Behaviour::default().text("Hello."));
     let scene = Scene::before(&backend);

@@ -14,14 +14,13 @@ use crate::translate::is_object;
 pub(crate) fn read_answer(body: Value<'_>, context: &AnswerContext, losses: &mut Losses) -> Option<Answer> {
     let text_of = |value: Value<'_>, key: &str| value.get(key).and_then(Value::as_str).map(Cow::into_owned);
     let content = body.get("content").filter(|content| content.kind() == Kind::Array)?;
+    // An answer that does not say why it ended has not ended.
+    let stop_reason = body.get("stop_reason").and_then(Value::as_str).filter(|reason| !reason.is_empty())?;
     let mut answer = Answer {
         id: text_of(body, "id").unwrap_or_default(),
         model: text_of(body, "model").unwrap_or_default(),
         stop: Stop {
-            reason: body
-                .get("stop_reason")
-                .and_then(Value::as_str)
-                .map_or(StopReason::End, |reason| StopReason::of_stop_reason(&reason)),
+            reason: StopReason::of_stop_reason(&stop_reason),
             sequence: text_of(body, "stop_sequence"),
         },
         ..Answer::default()

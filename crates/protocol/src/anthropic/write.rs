@@ -53,8 +53,15 @@ pub(crate) fn write_request(
     }
     write_sampling(conversation, &thinking, &mut out, losses);
     write_output(conversation, &thinking, &mut out, losses);
-    if let Some(user) = &settings.user {
-        out.object_field("metadata", |metadata| metadata.string_field("user_id", user));
+    let mut carried: &[&str] = &[];
+    let safety_identifier = conversation.extras.iter().find(|(name, _)| name == "safety_identifier");
+    match (&settings.user, safety_identifier) {
+        (Some(user), _) => out.object_field("metadata", |metadata| metadata.string_field("user_id", user)),
+        (None, Some((_, user))) if user.starts_with('"') => {
+            carried = &["safety_identifier"];
+            out.object_field("metadata", |metadata| metadata.raw_field("user_id", user));
+        }
+        _ => {}
     }
     match settings.service_tier.as_deref() {
         None => {}
@@ -68,7 +75,7 @@ pub(crate) fn write_request(
     if settings.verbosity.is_some() {
         losses.add(Reason::UnsupportedField, "verbosity");
     }
-    report_extras(conversation, &[], losses);
+    report_extras(conversation, carried, losses);
     out.close('}');
     out.finish()
 }

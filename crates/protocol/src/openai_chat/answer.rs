@@ -18,8 +18,9 @@ pub(crate) fn read_answer(body: Value<'_>, context: &AnswerContext, losses: &mut
         losses.add(Reason::Choices, "choices");
     }
     let message = choice.get("message")?;
-    let finish_reason = choice.get("finish_reason").and_then(Value::as_str);
-    if finish_reason.is_some_and(|reason| is_failure(&reason)) {
+    // An answer that does not say why it ended has not ended.
+    let finish_reason = choice.get("finish_reason").and_then(Value::as_str)?;
+    if finish_reason.is_empty() || is_failure(&finish_reason) {
         return None;
     }
     let mut answer = Answer {

@@ -78,7 +78,7 @@ pub(crate) fn read_conversation(request: &ChatRequest) -> Conversation {
         }
     }
     read.settings.max_tokens = max_completion_tokens.or(max_tokens);
-    if wants_logprobs {
+    if wants_logprobs || top_logprobs.is_some_and(|count| count > 0) {
         read.settings.logprobs = Some(top_logprobs.unwrap_or(0));
     }
     read.invalid = reader.scalars.into_problem();

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use sha2::{Digest, Sha256};
 use vsr_types::Role;
 
 use crate::conversation::{
@@ -10,18 +11,30 @@ use crate::conversation::{
 };
 use crate::json::Writer;
 use crate::loss::{Losses, Reason};
+use crate::protocol::Protocol;
 use crate::translate::{LimitField, Target, callable_tools, is_object, report_extras};
 
 /// Fields that Responses has under the same names.
-const CARRIED: &[&str] = &["prompt_cache_key", "prompt_cache_retention", "safety_identifier"];
+const CARRIED: &[&str] = &["prompt_cache_key", "prompt_cache_retention", SAFETY_IDENTIFIER];
+
+const SAFETY_IDENTIFIER: &str = "safety_identifier";
+
+/// The longest user id that OpenAI takes.
+const MAX_USER_CHARS: usize = 64;
+
+/// How the block begins by which Claude Code tells its vendor whom to bill. It is another one in every request, so that
+/// no server could go on from the prompt that it has in its cache.
+const BILLING_HEADER: &str = "x-anthropic-billing-header:";
 
 /// Ids may hold anything here, and may repeat in later turns.
 const IDS: IdRules = IdRules { is_plain: false, is_unique: false };
 
-/// The body for a backend that speaks Chat Completions, with `turns` as those of the conversation.
+/// The body for a backend that speaks Chat Completions, with `turns` as those of the conversation of a client that
+/// speaks `client`.
 pub(crate) fn write_request(
     conversation: &Conversation,
     turns: Vec<Turn>,
+    client: Protocol,
     target: &Target<'_>,
     losses: &mut Losses,
 ) -> Bytes {
@@ -88,7 +101,9 @@ pub(crate) fn write_request(
         }
     }
     if let Some(user) = &settings.user {
-        out.string_field("user", user);
+        let field = if client == Protocol::Messages { "metadata.user_id" } else { "user" };
+        out.key("user");
+        write_user(user, field, &mut out, losses);
     }
     match settings.service_tier.as_deref() {
         None => {}
@@ -96,8 +111,13 @@ pub(crate) fn write_request(
         Some(tier) => out.string_field("service_tier", tier),
     }
     for (name, json) in &conversation.extras {
-        if CARRIED.contains(&&**name) {
-            out.raw_field(name, json);
+        if !CARRIED.contains(&&**name) {
+            continue;
+        }
+        out.key(name);
+        match (&**name, serde_json::from_str::<String>(json)) {
+            (SAFETY_IDENTIFIER, Ok(user)) => write_user(&user, SAFETY_IDENTIFIER, &mut out, losses),
+            _ => out.raw(json),
         }
     }
     report_extras(conversation, CARRIED, losses);
@@ -119,11 +139,7 @@ struct Messages<'w> {
 
 impl Messages<'_> {
     fn turn(&mut self, turn: &Turn) {
-        for part in &turn.parts {
-            if part.cache_control.is_some() {
-                self.losses.add_once(Reason::CacheControl, &part.place.dot("cache_control"));
-            }
-        }
+        self.cache_controls(&turn.parts);
         match turn.role {
             Role::System => self.instructions(turn, "system"),
             Role::Developer => self.instructions(turn, "developer"),
@@ -133,6 +149,17 @@ impl Messages<'_> {
             Role::Other => {
                 self.losses.add(Reason::UnsupportedRole, turn.place.dot("role"));
                 self.user(turn);
+            }
+        }
+    }
+
+    fn cache_controls(&mut self, parts: &[Part]) {
+        for part in parts {
+            if part.cache_control.is_some() {
+                self.losses.add_once(Reason::CacheControl, &part.place.dot("cache_control"));
+            }
+            if let Content::ToolResult(result) = &part.content {
+                self.cache_controls(&result.parts);
             }
         }
     }
@@ -287,7 +314,11 @@ impl Messages<'_> {
         for inner in &result.parts {
             match &inner.content {
                 Content::Text(text) => texts.push(text),
-                Content::Document(Document { source: Source::Text(text), .. }) => texts.push(text),
+                Content::Document(Document { source: Source::Text(text), title, .. }) => {
+                    self.can_write(inner);
+                    texts.extend(title.as_deref());
+                    texts.push(text);
+                }
                 Content::Image(_) | Content::Document(_) if self.can_write(inner) => {
                     self.losses.add(Reason::ToolResultImage, inner.place.to_string());
                     media.push(inner);
@@ -309,12 +340,31 @@ impl Messages<'_> {
         for part in parts {
             match &part.content {
                 Content::Text(text) if text.is_empty() => {}
+                Content::Text(text) if is_billing_header(part.place, text) => {
+                    self.losses.add(Reason::BillingHeader, part.place.to_string());
+                }
                 Content::Text(text) => texts.push(text),
                 _ => self.losses.add(Reason::UnsupportedBlock, part.place.to_string()),
             }
         }
         texts.join(separator)
     }
+}
+
+fn is_billing_header(place: Place, text: &str) -> bool {
+    place == Place::field("system").part(0)
+        && text.starts_with(BILLING_HEADER)
+        && !text.trim_end().contains('\n')
+}
+
+/// A user's id; one that is too long is replaced by its hash, which is the same every time.
+fn write_user(user: &str, field: &str, out: &mut Writer, losses: &mut Losses) {
+    if user.chars().nth(MAX_USER_CHARS).is_none() {
+        return out.string(user);
+    }
+    losses.add(Reason::UserHashed, field);
+    let hash = Sha256::digest(user.as_bytes());
+    out.string(&hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
 }
 
 fn source_problem(source: &Source, is_document: bool) -> Option<Reason> {
@@ -520,11 +570,13 @@ fn write_format(format: &Format, out: &mut Writer) {
 /// The effort; a budget of tokens becomes the nearest one.
 fn write_reasoning(conversation: &Conversation, out: &mut Writer, losses: &mut Losses) {
     let reasoning = &conversation.settings.reasoning;
+    if reasoning.budget_tokens.is_some() {
+        losses.add(Reason::ReasoningBudget, Place::field("thinking").dot("budget_tokens"));
+    }
     if let Some(effort) = &reasoning.effort {
         return out.string_field("reasoning_effort", effort);
     }
     let Some(budget) = reasoning.budget_tokens else { return };
-    losses.add(Reason::ReasoningBudget, Place::field("thinking").dot("budget_tokens"));
     let effort = match budget {
         ..4096 => "low",
         4096..16_384 => "medium",

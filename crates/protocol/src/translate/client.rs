@@ -6,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use vsr_types::RequestView;
 
-use super::{Effort, Outgoing, Target, reasoning::own_reasoning};
+use super::{Effort, Outgoing, Target, reasoning::own_reasoning, unread};
 use crate::answer::AnswerContext;
 use crate::anthropic::{self, MessagesRequest};
 use crate::conversation::{Conversation, read_mark};
@@ -149,6 +149,7 @@ impl ClientRequest {
             let body = self.spliced(target, edits, &mut losses);
             return Ok(Outgoing { body, losses });
         }
+        unread::report_unread(self.root(), self.protocol(), &mut losses);
         let mut conversation = self.conversation();
         if let Some(problem) = conversation.invalid.clone().or_else(|| conversation.unknown_only()) {
             return Err(problem);
@@ -171,7 +172,9 @@ impl ClientRequest {
             Cow::Borrowed(shared) => shared.turns.clone(),
         };
         let body = match target.protocol {
-            Protocol::Chat => openai_chat::write_request(&conversation, turns, target, &mut losses),
+            Protocol::Chat => {
+                openai_chat::write_request(&conversation, turns, self.protocol(), target, &mut losses)
+            }
             Protocol::Messages => anthropic::write_request(&conversation, turns, target, &mut losses),
             Protocol::Responses => {
                 let problem = "cannot be sent to a backend that speaks only the Responses protocol; \

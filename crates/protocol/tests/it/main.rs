@@ -6,6 +6,7 @@ mod broken_streams;
 mod chat_request;
 mod documents;
 mod errors;
+mod fields;
 mod grid;
 mod json;
 mod scalars;

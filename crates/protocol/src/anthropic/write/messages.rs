@@ -193,16 +193,23 @@ impl<'w, 't> Messages<'w, 't> {
 
     /// A part of a tool's result: only text, images and documents may stand there.
     fn result_part(&mut self, part: &Part, out: &mut Writer) -> bool {
+        let cached = |block: &mut Writer| {
+            if let Some(cache_control) = &part.cache_control {
+                block.raw_field("cache_control", cache_control);
+            }
+        };
         match &part.content {
             Content::Text(text) if !text.trim().is_empty() => out.object(|block| {
                 block.string_field("type", "text");
                 block.string_field("text", text);
+                cached(block);
             }),
             Content::Text(_) => return false,
             Content::Image(image) => match image_source(image, part.place, self.losses) {
                 Some(source) => out.object(|block| {
                     block.string_field("type", "image");
                     source(block);
+                    cached(block);
                 }),
                 None => return false,
             },
@@ -213,6 +220,7 @@ impl<'w, 't> Messages<'w, 't> {
                     if let Some(title) = &document.title {
                         block.string_field("title", title);
                     }
+                    cached(block);
                 }),
                 None => return false,
             },
