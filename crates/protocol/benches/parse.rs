@@ -11,6 +11,8 @@ use vsr_protocol::{
     ChatRequest, ClientRequest, Edits, Protocol, RequestLimits, StreamTranslator, Target, TranslatorOptions,
 };
 
+const PROTOCOLS: [Protocol; 3] = [Protocol::Chat, Protocol::Responses, Protocol::Messages];
+
 /// Sentences in several languages, with the line breaks and quotes of pasted code.
 const PASSAGES: [&str; 6] = [
     "The export job stops after the third page and \"retries\" forever; where would you look first?\n",
@@ -20,6 +22,16 @@ const PASSAGES: [&str; 6] = [
     "```python\nfor row in rows:\n    if row[\"total\"] != sum(row[\"parts\"]):\n        print(f\"bad: {row['id']}\")\n```\n",
     "Пожалуйста, объясни решение по шагам и проверь ответ.\r\n",
 ];
+
+/// The same conversation, as a client of `client` sends it.
+fn body_of(client: Protocol, target: usize, turns: usize) -> Bytes {
+    let chat = String::from_utf8_lossy(&body(target, turns)).into_owned();
+    Bytes::from(match client {
+        Protocol::Chat => chat,
+        Protocol::Responses => chat.replacen("\"messages\": ", "\"input\": ", 1),
+        Protocol::Messages => chat.replacen('{', "{\"max_tokens\": 1024, ", 1),
+    })
+}
 
 /// A chat body of about `target` bytes, as client libraries write it.
 fn body(target: usize, turns: usize) -> Bytes {
@@ -111,14 +123,19 @@ fn stream(c: &mut Criterion) {
 fn translate(c: &mut Criterion) {
     let limits = RequestLimits::default();
     let mut group = c.benchmark_group("request read and written");
-    for (name, body) in [("1 KB", body(1_000, 1)), ("100 KB, 41 turns", body(100_000, 41))] {
-        for upstream in [Protocol::Chat, Protocol::Messages] {
+    let sizes = [("1 KB", 1_000, 1), ("100 KB, 41 turns", 100_000, 41)];
+    for ((name, bytes, turns), client) in sizes.into_iter().flat_map(|size| PROTOCOLS.map(|it| (size, it))) {
+        let body = body_of(client, bytes, turns);
+        for upstream in PROTOCOLS {
+            if upstream == Protocol::Responses && client != upstream {
+                continue;
+            }
             let target = Target::new(upstream, "claude-sonnet-4-5");
             let mut edits = Edits::default();
             edits.set_model(target.model);
-            group.bench_function(format!("{name} for {}", upstream.name()), |b| {
+            group.bench_function(format!("{name}, {} for {}", client.name(), upstream.name()), |b| {
                 b.iter(|| {
-                    let request = ClientRequest::parse(Protocol::Chat, black_box(body.clone()), &limits);
+                    let request = ClientRequest::parse(client, black_box(body.clone()), &limits);
                     request.and_then(|request| request.outgoing(&target, &edits))
                 });
             });

@@ -6,6 +6,7 @@
 
 mod arrange;
 mod provenance;
+mod text;
 mod view;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::error::RequestError;
 
 pub(crate) use arrange::{Arranged, IdRules, arrange};
 pub(crate) use provenance::{Mark, marked_signature, origin_of, read_mark};
+pub use text::Text;
 
 /// A whole request.
 #[derive(Debug, Clone, Default)]
@@ -69,7 +71,7 @@ pub struct Part {
 #[derive(Debug, Clone)]
 pub enum Content {
     /// Text.
-    Text(ByteString),
+    Text(Text),
     /// A picture.
     Image(Image),
     /// A document or another file.

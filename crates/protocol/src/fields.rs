@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use bytestring::ByteString;
 
+use crate::conversation::Text;
 use crate::error::RequestError;
 use crate::json::{Document, Kind, Value};
 use crate::scalars::Scalars;
@@ -50,6 +51,11 @@ impl<'d> Reader<'d> {
     /// The text of a string; none for values of other types, which the upstream may judge.
     pub(crate) fn string(&self, value: Value<'d>) -> Option<ByteString> {
         value.as_str().map(|text| self.share(text))
+    }
+
+    /// The same, for a part of the conversation.
+    pub(crate) fn text(&self, value: Value<'d>) -> Option<Text> {
+        value.written_str().map(|written| Text::as_written(self.text.slice_ref(written)))
     }
 
     /// A value's own text.

@@ -18,7 +18,7 @@ pub use error::{JsonError, Problem};
 pub use value::{Items, Kind, Member, Members, Value};
 
 pub(crate) use scan::{Mode, Tape};
-pub(crate) use text::quote;
+pub(crate) use text::{quote, unescaped};
 pub(crate) use write::{Writer, event_data, named_event};
 
 /// What a document may cost.

@@ -53,7 +53,7 @@ mod translate;
 
 pub use answer::AnswerContext;
 pub use conversation::{
-    Content, Conversation, Document, Format, Image, Part, Place, Reasoning, Settings, Source, Tool,
+    Content, Conversation, Document, Format, Image, Part, Place, Reasoning, Settings, Source, Text, Tool,
     ToolChoice, ToolKind, ToolResult, ToolSpec, ToolUse, Turn,
 };
 pub use envelope::{ChatRequest, Message, RequestLimits, ToolCall, ToolDefinitions};

@@ -205,7 +205,7 @@ fn blocks<'d>(reader: &Reader<'d>, content: Value<'d>, place: Place) -> Result<V
     match content.kind() {
         Kind::Null => Ok(Vec::new()),
         Kind::String => {
-            let text = reader.string(content).unwrap_or_default();
+            let text = reader.text(content).unwrap_or_default();
             Ok(vec![Part::new(Content::Text(text), place)])
         }
         Kind::Array => {
@@ -236,7 +236,7 @@ fn block<'d>(reader: &Reader<'d>, block: Value<'d>, place: Place) -> Result<Part
     let content = match &*kind {
         "text" => {
             let value = block.get("text");
-            let read = value.and_then(|value| reader.string(value));
+            let read = value.and_then(|value| reader.text(value));
             let read = read.ok_or_else(|| match value {
                 Some(value) => wrong_type(value, "text", "a string"),
                 None => RequestError::field("text", "is missing"),

@@ -13,7 +13,7 @@ use thinking::{Thinking, plan_thinking};
 
 use super::DEFAULT_MAX_TOKENS;
 use crate::conversation::{
-    Arranged, Content, Conversation, Format, IdRules, Part, Tool, ToolChoice, ToolSpec, Turn, arrange,
+    Arranged, Content, Conversation, Format, IdRules, Part, Text, Tool, ToolChoice, ToolSpec, Turn, arrange,
 };
 use crate::json::Writer;
 use crate::loss::{Losses, Reason};
@@ -27,17 +27,19 @@ const IDS: IdRules = IdRules { is_plain: true, is_unique: true };
 const CUSTOM_SCHEMA: &str =
     r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
 
-/// The body for a backend that speaks Messages, with `turns` as those of the conversation.
+/// The body for a backend that speaks Messages, with `turns` as those of the conversation. It is of
+/// about `size` bytes.
 pub(crate) fn write_request(
     conversation: &Conversation,
     turns: Vec<Turn>,
     target: &Target<'_>,
+    size: usize,
     losses: &mut Losses,
 ) -> Bytes {
     let turns = arrange(turns, IDS, losses);
     let settings = &conversation.settings;
     let thinking = plan_thinking(conversation, target, &turns, losses);
-    let mut out = Writer::with_capacity(4096);
+    let mut out = Writer::with_capacity(size);
     out.open('{');
     out.string_field("model", target.model);
     let max_tokens = max_tokens(conversation, &thinking, losses);
@@ -124,14 +126,14 @@ fn write_turns(turns: Arranged, model: &str, out: &mut Writer, losses: &mut Loss
 }
 
 fn write_system(system: &[Turn], out: &mut Writer, losses: &mut Losses) {
-    let mut blocks: Vec<(&ByteString, Option<&ByteString>)> = Vec::new();
+    let mut blocks: Vec<(&Text, Option<&ByteString>)> = Vec::new();
     for turn in system {
         if turn.name.is_some() {
             losses.add(Reason::NameDropped, turn.place.dot("name"));
         }
         for part in &turn.parts {
             match &part.content {
-                Content::Text(text) if text.trim().is_empty() => {}
+                Content::Text(text) if text.is_blank() => {}
                 Content::Text(text) => blocks.push((text, part.cache_control.as_ref())),
                 _ => losses.add(Reason::UnsupportedBlock, part.place.to_string()),
             }
@@ -139,12 +141,12 @@ fn write_system(system: &[Turn], out: &mut Writer, losses: &mut Losses) {
     }
     match blocks.as_slice() {
         [] => {}
-        [(text, None)] => out.string_field("system", text),
+        [(text, None)] => out.text_field("system", text),
         _ => out.array_field("system", |list| {
             for (text, cache_control) in blocks {
                 list.object(|block| {
                     block.string_field("type", "text");
-                    block.string_field("text", text);
+                    block.text_field("text", text);
                     if let Some(cache_control) = cache_control {
                         block.raw_field("cache_control", cache_control);
                     }
@@ -156,12 +158,12 @@ fn write_system(system: &[Turn], out: &mut Writer, losses: &mut Losses) {
 
 /// Words that the model is to go on from must not end with white space.
 fn trim_prefill(turns: &mut [Turn], losses: &mut Losses) {
-    let is_blank = |part: &Part| matches!(&part.content, Content::Text(text) if text.trim().is_empty());
+    let is_blank = |part: &Part| matches!(&part.content, Content::Text(text) if text.is_blank());
     let is_prefill = |turn: &&mut Turn| turn.role == Role::Assistant && !turn.parts.iter().all(is_blank);
     let Some(last) = turns.last_mut().filter(is_prefill) else { return };
     losses.add(Reason::Prefill, last.place.to_string());
     if let Some(Part { content: Content::Text(text), .. }) = last.parts.last_mut() {
-        *text = text.slice_ref(text.trim_end());
+        *text = text.trimmed_end();
     }
 }
 

@@ -143,7 +143,7 @@ impl Arranger<'_> {
         for call in self.calls.drain(..) {
             let result = call.result.unwrap_or_else(|| {
                 self.losses.add(Reason::MissingResult, call.place.to_string());
-                let text = Part::new(Content::Text(ByteString::from_static(NO_RESULT)), call.place);
+                let text = Part::new(Content::Text(ByteString::from_static(NO_RESULT).into()), call.place);
                 let result = ToolResult { id: call.id, parts: vec![text], is_error: false };
                 Part::new(Content::ToolResult(result), call.place)
             });
@@ -184,7 +184,7 @@ fn orphan_text(result: &mut ToolResult, place: super::Place) -> Vec<Part> {
         true => ByteString::from_static("Result of a tool call:"),
         false => ByteString::from(format!("Result of tool call {}:", result.id)),
     };
-    let mut parts = vec![Part::new(Content::Text(label), place)];
+    let mut parts = vec![Part::new(Content::Text(label.into()), place)];
     parts.append(&mut result.parts);
     parts
 }

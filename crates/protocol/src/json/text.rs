@@ -102,6 +102,14 @@ pub(super) fn hex4(digits: &[u8]) -> Option<u16> {
     Some(u16::from(a) << 12 | u16::from(b) << 8 | u16::from(c) << 4 | u16::from(d))
 }
 
+/// The text that `raw`, the inside of a scanned string, stands for, if it is not `raw` itself.
+pub(crate) fn unescaped(raw: &str) -> Option<String> {
+    match unescape(raw) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(unescaped) => Some(unescaped),
+    }
+}
+
 /// The text that `raw`, the inside of a scanned string, stands for. Lone surrogates, which only
 /// a tolerant scan lets through, become U+FFFD.
 pub(super) fn unescape(raw: &str) -> Cow<'_, str> {

@@ -113,6 +113,11 @@ impl<'a> Value<'a> {
         if self.kind() == Kind::Number { self.raw().parse().ok() } else { None }
     }
 
+    /// The inside of the string as written, if it is one.
+    pub(crate) fn written_str(self) -> Option<&'a str> {
+        (self.kind() == Kind::String).then(|| &self.text[self.span().start + 1..self.span().end - 1])
+    }
+
     /// The text of the value, if it is a string; borrowed unless it holds escapes.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         (self.kind() == Kind::String).then(|| self.entry().content(self.text))

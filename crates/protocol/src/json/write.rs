@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use bytes::Bytes;
 
 use super::text::quote_into;
+use crate::conversation::Text;
 
 /// A text under construction. The caller keeps containers balanced and puts a key before every
 /// member's value; commas are placed here.
@@ -60,6 +61,32 @@ impl Writer {
         self.separate();
         quote_into(text, &mut self.out);
         self.needs_comma = true;
+    }
+
+    /// A text, as it was written where it comes from another document.
+    pub(crate) fn text(&mut self, text: &Text) {
+        self.texts(&[text], "");
+    }
+
+    /// One string made of `texts`, with a separator between them.
+    pub(crate) fn texts(&mut self, texts: &[&Text], separator: &str) {
+        self.separate();
+        self.out.push('"');
+        for (index, text) in texts.iter().enumerate() {
+            if index > 0 {
+                super::text::escape_into(separator, &mut self.out);
+            }
+            match text.written() {
+                Some(written) => self.out.push_str(written),
+                None => super::text::escape_into(text, &mut self.out),
+            }
+        }
+        self.out.push('"');
+        self.needs_comma = true;
+    }
+
+    pub(crate) fn text_field(&mut self, key: &str, text: &Text) {
+        self.key(key).text(text);
     }
 
     /// One string made of `pieces`.

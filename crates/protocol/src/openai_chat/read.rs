@@ -4,8 +4,8 @@ use bytestring::ByteString;
 use vsr_types::Role;
 
 use crate::conversation::{
-    Content, Conversation, Document as Doc, Format, Image, Part, Place, Source, Tool, ToolChoice, ToolKind,
-    ToolResult, ToolSpec, ToolUse, Turn,
+    Content, Conversation, Document as Doc, Format, Image, Part, Place, Source, Text, Tool, ToolChoice,
+    ToolKind, ToolResult, ToolSpec, ToolUse, Turn,
 };
 use crate::envelope::ChatRequest;
 use crate::error::RequestError;
@@ -114,6 +114,10 @@ impl<'d> Reader<'d> {
         })
     }
 
+    fn content_text(&self, value: Value<'_>) -> Option<Text> {
+        value.written_str().map(|written| Text::as_written(self.text.slice_ref(written)))
+    }
+
     fn raw(&self, value: Value<'_>) -> ByteString {
         self.text.slice_ref(&self.text[value.span()])
     }
@@ -171,14 +175,14 @@ impl<'d> Reader<'d> {
     }
 
     fn content(&self, content: Value<'_>, place: Place) -> Vec<Part> {
-        if let Some(text) = self.string(content) {
+        if let Some(text) = self.content_text(content) {
             return vec![Part::new(Content::Text(text), place)];
         }
         content.items().enumerate().map(|(index, part)| self.part(part, place.part(index))).collect()
     }
 
     fn part(&self, part: Value<'_>, place: Place) -> Part {
-        if let Some(text) = self.string(part) {
+        if let Some(text) = self.content_text(part) {
             return Part::new(Content::Text(text), place);
         }
         let text = |key: &str| self.text(part, key);
@@ -186,7 +190,10 @@ impl<'d> Reader<'d> {
         let untyped = if has_image_only { "image_url" } else { "text" };
         let kind = text("type").unwrap_or_else(|| ByteString::from_static(untyped));
         let content = match &*kind {
-            "text" | "input_text" | "output_text" => Content::Text(text("text").unwrap_or_default()),
+            "text" | "input_text" | "output_text" => {
+                let text = part.get("text").and_then(|text| self.content_text(text));
+                Content::Text(text.unwrap_or_default())
+            }
             "refusal" => Content::Refusal(text("refusal").unwrap_or_default()),
             "image_url" | "input_image" | "image" => {
                 let image = part.get("image_url");

@@ -1,13 +1,15 @@
 //! Writes a conversation as a chat request.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use sha2::{Digest, Sha256};
 use vsr_types::Role;
 
 use crate::conversation::{
-    Content, Conversation, Document, Format, IdRules, Image, Part, Place, Source, Tool, ToolChoice, ToolKind,
-    ToolResult, ToolSpec, ToolUse, Turn, arrange, read_mark,
+    Content, Conversation, Document, Format, IdRules, Image, Part, Place, Source, Text, Tool, ToolChoice,
+    ToolKind, ToolResult, ToolSpec, ToolUse, Turn, arrange, read_mark,
 };
 use crate::json::Writer;
 use crate::loss::{Losses, Reason};
@@ -30,17 +32,18 @@ const BILLING_HEADER: &str = "x-anthropic-billing-header:";
 const IDS: IdRules = IdRules { is_plain: false, is_unique: false };
 
 /// The body for a backend that speaks Chat Completions, with `turns` as those of the conversation of a client that
-/// speaks `client`.
+/// speaks `client`. It is of about `size` bytes.
 pub(crate) fn write_request(
     conversation: &Conversation,
     turns: Vec<Turn>,
     client: Protocol,
     target: &Target<'_>,
+    size: usize,
     losses: &mut Losses,
 ) -> Bytes {
     let turns = arrange(turns, IDS, losses);
     let settings = &conversation.settings;
-    let mut out = Writer::with_capacity(4096);
+    let mut out = Writer::with_capacity(size);
     out.open('{');
     out.string_field("model", target.model);
     out.key("messages").open('[');
@@ -166,14 +169,14 @@ impl Messages<'_> {
 
     /// Instructions are one text: many servers take nothing else in these roles.
     fn instructions(&mut self, turn: &Turn, role: &str) {
-        let text = self.text_of(&turn.parts, "\n\n");
-        if text.is_empty() {
+        let texts = self.texts_of(&turn.parts);
+        if texts.is_empty() {
             return;
         }
         self.out.object(|message| {
             message.string_field("role", role);
             write_name(turn, message);
-            message.string_field("content", &text);
+            message.key("content").texts(&texts, "\n\n");
         });
     }
 
@@ -184,7 +187,7 @@ impl Messages<'_> {
             write_name(turn, message);
             match parts.as_slice() {
                 [] => message.string_field("content", ""),
-                [Part { content: Content::Text(text), .. }] => message.string_field("content", text),
+                [Part { content: Content::Text(text), .. }] => message.text_field("content", text),
                 parts => {
                     message
                         .array_field("content", |list| parts.iter().for_each(|part| write_part(part, list)));
@@ -223,13 +226,14 @@ impl Messages<'_> {
     }
 
     fn assistant(&mut self, turn: &Turn) {
-        let mut text = String::new();
+        let mut texts: Vec<&Text> = Vec::new();
         let mut reasoning = String::new();
         let mut refusal: Option<&ByteString> = None;
         let mut calls: Vec<&ToolUse> = Vec::new();
         for part in &turn.parts {
             match &part.content {
-                Content::Text(piece) => text.push_str(piece),
+                Content::Text(text) if text.is_empty() => {}
+                Content::Text(text) => texts.push(text),
                 Content::Refusal(stated) => refusal = Some(stated),
                 Content::ToolUse(call) => {
                     if call.kind == ToolKind::Function && !call.input.is_empty() && !is_object(&call.input) {
@@ -251,7 +255,7 @@ impl Messages<'_> {
                 _ => self.losses.add(Reason::UnsupportedBlock, part.place.to_string()),
             }
         }
-        if text.is_empty() && calls.is_empty() && refusal.is_none() {
+        if texts.is_empty() && calls.is_empty() && refusal.is_none() {
             self.losses.add(Reason::EmptyMessage, turn.place.to_string());
             return;
         }
@@ -261,7 +265,11 @@ impl Messages<'_> {
             if !reasoning.is_empty() {
                 message.string_field("reasoning_content", &reasoning);
             }
-            message.nullable_field("content", Some(&*text).filter(|text| !text.is_empty()));
+            message.key("content");
+            match texts.as_slice() {
+                [] => message.null(),
+                texts => message.texts(texts, ""),
+            }
             if let Some(refusal) = refusal {
                 message.string_field("refusal", refusal);
             }
@@ -310,14 +318,14 @@ impl Messages<'_> {
         if result.is_error {
             self.losses.add(Reason::ToolResultError, part.place.dot("is_error"));
         }
-        let mut texts: Vec<&str> = Vec::new();
+        let mut texts: Vec<Cow<'_, Text>> = Vec::new();
         for inner in &result.parts {
             match &inner.content {
-                Content::Text(text) => texts.push(text),
+                Content::Text(text) => texts.push(Cow::Borrowed(text)),
                 Content::Document(Document { source: Source::Text(text), title, .. }) => {
                     self.can_write(inner);
-                    texts.extend(title.as_deref());
-                    texts.push(text);
+                    let said = title.iter().chain([text]);
+                    texts.extend(said.map(|said| Cow::Owned(Text::from(said.clone()))));
                 }
                 Content::Image(_) | Content::Document(_) if self.can_write(inner) => {
                     self.losses.add(Reason::ToolResultImage, inner.place.to_string());
@@ -327,16 +335,16 @@ impl Messages<'_> {
                 _ => self.losses.add(Reason::UnsupportedBlock, inner.place.to_string()),
             }
         }
-        let text = texts.join("\n");
+        let texts: Vec<&Text> = texts.iter().map(|text| &**text).collect();
         self.out.object(|message| {
             message.string_field("role", "tool");
             message.string_field("tool_call_id", &result.id);
-            message.string_field("content", &text);
+            message.key("content").texts(&texts, "\n");
         });
     }
 
-    fn text_of(&mut self, parts: &[Part], separator: &str) -> String {
-        let mut texts: Vec<&str> = Vec::new();
+    fn texts_of<'p>(&mut self, parts: &'p [Part]) -> Vec<&'p Text> {
+        let mut texts = Vec::new();
         for part in parts {
             match &part.content {
                 Content::Text(text) if text.is_empty() => {}
@@ -347,7 +355,7 @@ impl Messages<'_> {
                 _ => self.losses.add(Reason::UnsupportedBlock, part.place.to_string()),
             }
         }
-        texts.join(separator)
+        texts
     }
 }
 
@@ -387,7 +395,7 @@ fn write_part(part: &Part, list: &mut Writer) {
     list.object(|out| match &part.content {
         Content::Text(text) => {
             out.string_field("type", "text");
-            out.string_field("text", text);
+            out.text_field("text", text);
         }
         Content::Image(Image { source, detail }) => {
             out.string_field("type", "image_url");

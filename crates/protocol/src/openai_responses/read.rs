@@ -105,7 +105,7 @@ pub(super) fn conversation(document: &Document, max_items: usize) -> Result<Conv
         read.settings.logprobs = Some(top_logprobs.unwrap_or(0));
     }
     if let Some(value) = instructions.filter(|value| !value.is_null()) {
-        let text = reader.string(value).ok_or_else(|| wrong_type(value, "instructions", "a string"))?;
+        let text = reader.text(value).ok_or_else(|| wrong_type(value, "instructions", "a string"))?;
         let place = Place::field("instructions");
         let mut turn = Turn::new(Role::System, place);
         turn.push(Content::Text(text), place);
@@ -124,7 +124,7 @@ fn items(reader: &Reader<'_>, input: Option<Value<'_>>, turns: &mut Vec<Turn>) -
         Kind::String => {
             let place = Place::field("input");
             let mut turn = Turn::new(Role::User, place);
-            turn.push(Content::Text(reader.string(input).unwrap_or_default()), place);
+            turn.push(Content::Text(reader.text(input).unwrap_or_default()), place);
             turns.push(turn);
         }
         Kind::Array => {
@@ -245,7 +245,7 @@ fn reasoning(reader: &Reader<'_>, value: Value<'_>) -> Content {
 fn parts(reader: &Reader<'_>, content: Value<'_>, place: Place, field: &str) -> Result<Vec<Part>> {
     match content.kind() {
         Kind::Null => Ok(Vec::new()),
-        Kind::String => Ok(vec![Part::new(Content::Text(reader.string(content).unwrap_or_default()), place)]),
+        Kind::String => Ok(vec![Part::new(Content::Text(reader.text(content).unwrap_or_default()), place)]),
         Kind::Array => {
             let mut parts = Vec::new();
             for (index, item) in content.items().enumerate() {
@@ -269,7 +269,7 @@ fn part(reader: &Reader<'_>, part: Value<'_>) -> Result<Content> {
     Ok(match &*kind {
         "input_text" | "output_text" | "text" => {
             let value = part.get("text");
-            let read = value.and_then(|value| reader.string(value));
+            let read = value.and_then(|value| reader.text(value));
             Content::Text(read.ok_or_else(|| match value {
                 Some(value) => wrong_type(value, "text", "a string"),
                 None => RequestError::field("text", "is missing"),

@@ -171,11 +171,13 @@ impl ClientRequest {
             Cow::Owned(owned) => std::mem::take(&mut owned.turns),
             Cow::Borrowed(shared) => shared.turns.clone(),
         };
+        // Nearly all of it is taken over, with a few words around each turn.
+        let size = self.body().len() + 64 * turns.len() + 1024;
         let body = match target.protocol {
             Protocol::Chat => {
-                openai_chat::write_request(&conversation, turns, self.protocol(), target, &mut losses)
+                openai_chat::write_request(&conversation, turns, self.protocol(), target, size, &mut losses)
             }
-            Protocol::Messages => anthropic::write_request(&conversation, turns, target, &mut losses),
+            Protocol::Messages => anthropic::write_request(&conversation, turns, target, size, &mut losses),
             Protocol::Responses => {
                 let problem = "cannot be sent to a backend that speaks only the Responses protocol; \
                                send it to `/v1/responses`";

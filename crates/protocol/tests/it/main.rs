@@ -14,5 +14,6 @@ mod signatures;
 mod splice;
 mod sse;
 mod stream;
+mod texts;
 mod translation;
 mod usage;

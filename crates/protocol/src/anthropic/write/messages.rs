@@ -107,7 +107,18 @@ impl<'w, 't> Messages<'w, 't> {
             }
         };
         match &part.content {
-            Content::Text(text) | Content::Refusal(text) => {
+            Content::Text(text) => {
+                if text.is_blank() {
+                    return false;
+                }
+                self.block(role, |block| {
+                    block.string_field("type", "text");
+                    block.text_field("text", text);
+                    cached(block);
+                });
+                true
+            }
+            Content::Refusal(text) => {
                 if text.trim().is_empty() {
                     return false;
                 }
@@ -175,7 +186,7 @@ impl<'w, 't> Messages<'w, 't> {
                     block.string_field("tool_use_id", &result.id);
                     match result.parts.as_slice() {
                         [Part { content: Content::Text(text), cache_control: None, .. }] => {
-                            block.string_field("content", text);
+                            block.text_field("content", text);
                         }
                         _ if count > 0 => block.raw_field("content", &content),
                         _ => {}
@@ -199,9 +210,9 @@ impl<'w, 't> Messages<'w, 't> {
             }
         };
         match &part.content {
-            Content::Text(text) if !text.trim().is_empty() => out.object(|block| {
+            Content::Text(text) if !text.is_blank() => out.object(|block| {
                 block.string_field("type", "text");
-                block.string_field("text", text);
+                block.text_field("text", text);
                 cached(block);
             }),
             Content::Text(_) => return false,
