@@ -2,6 +2,9 @@
 
 mod classifiers;
 
+#[cfg(feature = "rten")]
+pub(crate) use classifiers::is_multi_label;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -14,6 +17,9 @@ use crate::error::Error;
 use crate::head::{HeadLayerSpec, Pooling, SequenceHeadSpec, TokenHeadSpec, head_tensor};
 use crate::native::{Architecture, Family, Width, pack as pack_panels, pack_rows};
 use crate::package::{Description, Writer};
+
+/// What the file of weights is called, or the file that names several.
+pub(crate) const WEIGHTS: [&str; 2] = ["model.safetensors", "model.safetensors.index.json"];
 
 /// How a model is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,19 +44,19 @@ impl PackOptions {
 /// `heads.json`: what stands beside a checkpoint and becomes part of the packed model.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Additions {
+pub(crate) struct Additions {
     #[serde(default)]
-    pooling: Pooling,
+    pub(crate) pooling: Pooling,
     #[serde(default)]
-    max_tokens: Option<usize>,
+    pub(crate) max_tokens: Option<usize>,
     #[serde(default)]
-    prefix: String,
+    pub(crate) prefix: String,
     #[serde(default)]
-    sequence: Vec<SequenceHeadSpec>,
+    pub(crate) sequence: Vec<SequenceHeadSpec>,
     #[serde(default)]
-    token: Option<TokenHeadSpec>,
+    pub(crate) token: Option<TokenHeadSpec>,
     #[serde(default)]
-    metadata: Value,
+    pub(crate) metadata: Value,
 }
 
 /// `model.safetensors.index.json`: which file holds which tensor.
@@ -126,8 +132,7 @@ fn head_tensors(writer: &mut Writer, tensors: &Tensors<'_>, layers: &[&HeadLayer
 
 /// The files that hold the weights.
 fn shards(directory: &Path) -> Result<Vec<Blob>, Error> {
-    let whole = directory.join("model.safetensors");
-    let index = directory.join("model.safetensors.index.json");
+    let [whole, index] = WEIGHTS.map(|file| directory.join(file));
     if whole.exists() || !index.exists() {
         return Ok(vec![Blob::map(&whole)?]);
     }
@@ -146,7 +151,7 @@ fn shards(directory: &Path) -> Result<Vec<Blob>, Error> {
 }
 
 /// The tokenizer's JSON without truncation and padding, which are the model's business.
-fn tokenizer(directory: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn tokenizer(directory: &Path) -> Result<Vec<u8>, Error> {
     let mut tokenizer: Value = read_json(&directory.join("tokenizer.json"))?;
     tokenizer["truncation"] = Value::Null;
     tokenizer["padding"] = Value::Null;
@@ -157,7 +162,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|source| Error::read(path, source))
 }
 
-fn read_json(path: &Path) -> Result<Value, Error> {
+pub(crate) fn read_json(path: &Path) -> Result<Value, Error> {
     serde_json::from_slice(&read(path)?).map_err(|e| Error::format(path.display().to_string(), e))
 }
 

@@ -2,6 +2,8 @@
 
 use crate::error::Error;
 use crate::native;
+#[cfg(feature = "rten")]
+use crate::onnx;
 
 /// The tokens of one sequence.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +55,17 @@ pub struct Scratch {
     /// The means of the tapped layers' hidden states.
     pub taps: Vec<f32>,
     pub(crate) native: native::Workspace,
+    #[cfg(feature = "rten")]
+    pub(crate) lane: onnx::Lane,
 }
 
 impl Scratch {
     /// Gives memory back if the last sequence took more than `bytes` of it.
     pub fn shrink(&mut self, bytes: usize) {
         if self.hidden.capacity() * size_of::<f32>() + self.native.bytes() > bytes {
-            *self = Self::default();
+            self.hidden = Vec::new();
+            self.taps = Vec::new();
+            self.native = native::Workspace::default();
         }
     }
 }

@@ -191,6 +191,12 @@ impl SequenceHead {
         })
     }
 
+    /// A head on a graph that gives logits itself.
+    #[cfg(feature = "rten")]
+    pub(crate) fn of_logits(name: &str, labels: Vec<String>, output: Output) -> Self {
+        Self { name: name.into(), labels, input: HeadInput::Cls, network: Network::of_logits(output) }
+    }
+
     /// Its name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
@@ -237,6 +243,12 @@ impl TokenHead {
         Ok(Self { labels: spec.labels.clone(), network })
     }
 
+    /// A head on a graph that gives logits itself.
+    #[cfg(feature = "rten")]
+    pub(crate) fn of_logits(labels: Vec<String>) -> Self {
+        Self { labels, network: Network::of_logits(Output::Softmax) }
+    }
+
     /// Its labels, in the order of its probabilities.
     pub fn labels(&self) -> &[String] {
         &self.labels
@@ -268,6 +280,12 @@ struct Network {
 }
 
 impl Network {
+    /// Only what makes probabilities of logits.
+    #[cfg(feature = "rten")]
+    fn of_logits(output: Output) -> Self {
+        Self { layers: Vec::new(), output, temperature: 1.0 }
+    }
+
     fn load(
         (what, inputs): (&str, usize),
         specs: &[HeadLayerSpec],

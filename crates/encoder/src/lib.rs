@@ -30,7 +30,11 @@ mod fingerprint;
 mod head;
 mod model;
 pub mod native;
+#[cfg(feature = "rten")]
+pub mod onnx;
 mod package;
+#[cfg(feature = "rten")]
+mod picture;
 mod pool;
 mod queue;
 mod spans;
@@ -50,7 +54,7 @@ pub use head::{
 };
 pub use model::{Encoded, HeadProbabilities, Model};
 pub use package::Package;
-pub use pool::{Counters, EncoderPool, Lane, Pass, PoolOptions, Text};
+pub use pool::{Counters, EncoderPool, Lane, Pass, PoolOptions, Query};
 pub use queue::Caller;
 pub use spans::{Span, TokenLabels, span_types};
 pub use ticket::Ticket;

@@ -1,18 +1,20 @@
 //! A model: tokenizer, engine and heads; one pass over a text gives all it has.
 
+mod directory;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::blob::Blob;
-use crate::checkpoint::{PackOptions, pack};
 use crate::engine::{Engine, Input, Scratch};
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
 use crate::head::{HeadInput, Pooling, SequenceHead, TokenHead};
 use crate::native::{Level, NativeEngine};
+#[cfg(feature = "rten")]
+use crate::onnx::ImageTower;
 use crate::package::Package;
 use crate::spans::TokenLabels;
 use crate::text::{TextTokenizer, Tokens};
@@ -30,6 +32,10 @@ pub struct Model {
     fingerprint: Fingerprint,
     identity: Fingerprint,
     metadata: serde_json::Value,
+    /// Whether the engine's rows are hidden states or a vector, and not logits.
+    embeds: bool,
+    #[cfg(feature = "rten")]
+    image_tower: Option<ImageTower>,
 }
 
 /// Probabilities of one head, in the order of its labels.
@@ -100,18 +106,6 @@ impl Model {
         Self::new(&Package::open(bytes)?, level)
     }
 
-    /// As [`Self::new`], from a checkpoint directory, which is packed in memory first.
-    ///
-    /// # Errors
-    /// If the checkpoint cannot be read or is not one that the native engine runs.
-    pub fn from_directory(
-        directory: &Path,
-        options: PackOptions,
-        level: Option<Level>,
-    ) -> Result<Self, Error> {
-        Self::from_packed(&Blob::from(pack(directory, options)?), level)
-    }
-
     /// A model whose hidden states come from `engine`; all else is the package's.
     ///
     /// # Errors
@@ -131,7 +125,7 @@ impl Model {
             return Err(Error::format("the heads", why));
         }
         Ok(Self {
-            tokenizer: TextTokenizer::load(package, max_tokens)?,
+            tokenizer: TextTokenizer::load(&package.tokenizer()?, package.prefix(), max_tokens)?,
             engine,
             pooling: package.pooling(),
             heads,
@@ -140,6 +134,9 @@ impl Model {
             fingerprint: package.fingerprint(),
             identity: package.identity(),
             metadata: package.metadata().clone(),
+            embeds: true,
+            #[cfg(feature = "rten")]
+            image_tower: None,
         })
     }
 
@@ -178,9 +175,9 @@ impl Model {
         self.token_head.as_ref()
     }
 
-    /// Values of an embedding.
+    /// Values of an embedding; 0 if it gives none.
     pub fn dimension(&self) -> usize {
-        self.engine.hidden_size()
+        if self.embeds { self.engine.hidden_size() } else { 0 }
     }
 
     pub(crate) fn tokenizer(&self) -> &TextTokenizer {
@@ -241,7 +238,7 @@ impl Model {
         };
         let norm = pooled.iter().map(|x| x * x).sum::<f32>().sqrt();
         let inverse = 1.0 / norm.max(1e-12);
-        let is_whole = depth >= self.engine.layers();
+        let is_whole = depth >= self.engine.layers() && self.embeds;
         let embedding: Arc<[f32]> = pooled.iter().map(|x| x * inverse).filter(|_| is_whole).collect();
         let heads = self.heads.iter().map(|head| {
             let vector = match head.input() {

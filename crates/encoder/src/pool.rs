@@ -42,22 +42,24 @@ impl Default for PoolOptions {
 
 /// What is encoded in one pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Text {
+pub enum Query {
     /// One text.
-    Single(Arc<str>),
+    Text(Arc<str>),
     /// Two texts, such as a premise and a hypothesis.
     Pair(Arc<str>, Arc<str>),
+    /// An image file, for models with a tower for images.
+    Image(Arc<[u8]>),
 }
 
-impl From<&str> for Text {
+impl From<&str> for Query {
     fn from(text: &str) -> Self {
-        Self::Single(text.into())
+        Self::Text(text.into())
     }
 }
 
-impl From<Arc<str>> for Text {
+impl From<Arc<str>> for Query {
     fn from(text: Arc<str>) -> Self {
-        Self::Single(text)
+        Self::Text(text)
     }
 }
 
@@ -120,7 +122,7 @@ struct Totals {
 struct Job {
     key: Key,
     model: Arc<Model>,
-    text: Text,
+    text: Query,
     depth: Depth,
 }
 
@@ -202,7 +204,7 @@ impl EncoderPool {
 
     /// Asks for an encoding by `deadline`. Never blocks: a result that is known is given at once, a text that is already
     /// being encoded is joined, and a full queue refuses.
-    pub fn submit(&self, model: &Arc<Model>, text: impl Into<Text>, deadline: Instant) -> Ticket {
+    pub fn submit(&self, model: &Arc<Model>, text: impl Into<Query>, deadline: Instant) -> Ticket {
         self.submit_as(model, text, Pass::default(), deadline)
     }
 
@@ -210,12 +212,12 @@ impl EncoderPool {
     pub fn submit_as(
         &self,
         model: &Arc<Model>,
-        text: impl Into<Text>,
+        text: impl Into<Query>,
         pass: Pass,
         deadline: Instant,
     ) -> Ticket {
         let text = text.into();
-        let is_early = pass.heads_only && model.classifies_early() && matches!(text, Text::Single(_));
+        let is_early = pass.heads_only && model.classifies_early() && matches!(text, Query::Text(_));
         let depth = if is_early { Depth::Heads } else { Depth::Whole };
         self.shared.submit(model, text, (depth, pass), deadline)
     }
@@ -227,7 +229,7 @@ impl EncoderPool {
     pub fn encode(
         &self,
         model: &Arc<Model>,
-        text: impl Into<Text>,
+        text: impl Into<Query>,
         deadline: Instant,
     ) -> Result<Arc<Encoded>, Error> {
         self.submit(model, text, deadline).wait()
@@ -286,7 +288,7 @@ impl Shared {
     fn submit(
         self: &Arc<Self>,
         model: &Arc<Model>,
-        text: Text,
+        text: Query,
         (depth, Pass { lane, caller, .. }): (Depth, Pass),
         deadline: Instant,
     ) -> Ticket {
@@ -343,9 +345,10 @@ impl Shared {
             let begun = Instant::now();
             // A panic leaves the scratch in a state that the next job does not look at: it is replaced.
             let caught = catch_unwind(AssertUnwindSafe(|| match &job.text {
-                Text::Single(text) if job.depth == Depth::Heads => job.model.classify(text, &mut scratch),
-                Text::Single(text) => job.model.encode(text, &mut scratch),
-                Text::Pair(first, second) => job.model.encode_pair(first, second, &mut scratch),
+                Query::Text(text) if job.depth == Depth::Heads => job.model.classify(text, &mut scratch),
+                Query::Text(text) => job.model.encode(text, &mut scratch),
+                Query::Pair(first, second) => job.model.encode_pair(first, second, &mut scratch),
+                Query::Image(file) => job.model.encode_image(file, &mut scratch),
             }));
             let result = caught.unwrap_or_else(|_| {
                 scratch = Scratch::default();
@@ -424,17 +427,18 @@ impl Waiting {
     }
 }
 
-fn key(model: &Model, text: &Text, depth: Depth) -> Key {
+fn key(model: &Model, text: &Query, depth: Depth) -> Key {
     let identity = model.identity();
     let depth: &[u8] = match depth {
         Depth::Whole => b"whole",
         Depth::Heads => b"heads",
     };
     match text {
-        Text::Single(text) => Fingerprint::of([&identity.0[..], depth, text.as_bytes()]),
-        Text::Pair(first, second) => {
+        Query::Text(text) => Fingerprint::of([&identity.0[..], depth, text.as_bytes()]),
+        Query::Pair(first, second) => {
             Fingerprint::of([&identity.0[..], depth, first.as_bytes(), second.as_bytes()])
         }
+        Query::Image(file) => Fingerprint::of([&identity.0[..], b"image", file]),
     }
 }
 

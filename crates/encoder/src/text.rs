@@ -9,7 +9,6 @@ use tokenizers::{
 };
 
 use crate::error::Error;
-use crate::package::Package;
 use crate::unigram::Unigram;
 
 /// Bytes per token that are tokenised at first; more only if these did not fill the model.
@@ -88,10 +87,11 @@ pub(crate) struct Tokens {
 }
 
 impl TextTokenizer {
-    pub(crate) fn load(package: &Package, max_tokens: usize) -> Result<Self, Error> {
+    /// The tokenizer of a `tokenizer.json`, for sequences of at most `max_tokens`, with `prefix` before every text.
+    pub(crate) fn load(json: &[u8], prefix: &str, max_tokens: usize) -> Result<Self, Error> {
         let wrong = |e: tokenizers::Error| Error::format("the tokenizer", e);
-        let (inner, special) = Inner::read(&package.tokenizer()?, max_tokens).map_err(wrong)?;
-        let prefix = package.prefix().to_owned();
+        let (inner, special) = Inner::read(json, max_tokens).map_err(wrong)?;
+        let prefix = prefix.to_owned();
         let outside = special + inner.encode(prefix.as_str(), false).map_err(wrong)?.len();
         if max_tokens < outside + 2 {
             return Err(Error::format(

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc, time::Instant};
 
-use vsr_encoder::{Error, Model, Text, Windows};
+use vsr_encoder::{Error, Model, Query, Windows};
 use vsr_signals::{Cover, HeadSet, ReadingPlan, Share, TextNeed};
 
 use crate::{models::Models, tongue::Tongue, weights::Weights};
@@ -18,7 +18,7 @@ pub(crate) struct Piece {
     /// Where it is in the text.
     pub(crate) bytes: Range<usize>,
     /// What it says.
-    pub(crate) text: Text,
+    pub(crate) text: Query,
     /// Whether its embedding is wanted.
     pub(crate) is_embedded: bool,
     /// How many of its tokens are in no window before it.
@@ -236,7 +236,7 @@ impl Cutter<'_> {
                 Some(Cover::Ends) => index == 0 || index + 1 == count,
                 None => false,
             },
-            text: Text::Single(match bytes == (0..text.len()) {
+            text: Query::Text(match bytes == (0..text.len()) {
                 true => Arc::clone(text),
                 false => text[bytes.clone()].into(),
             }),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::time::timeout_at;
-use vsr_encoder::{Error, Text};
+use vsr_encoder::{Error, Query};
 
 use crate::{Reader, ReaderError, checkpoint::Checkpoint, weights::Weights};
 
@@ -115,7 +115,7 @@ impl Reader {
             load.await.map_err(|error| ReaderError::Failed(error.to_string()))?.map_err(ReaderError::of)?;
         }
         let model = judge.weights.model().map_err(ReaderError::of)?;
-        let ticket = pool.submit(model, Text::Pair(premise.into(), hypothesis.into()), deadline);
+        let ticket = pool.submit(model, Query::Pair(premise.into(), hypothesis.into()), deadline);
         let encoded = timeout_at(deadline.into(), ticket).await.unwrap_or_else(|_| Err(late()));
         let encoded = encoded.map_err(ReaderError::of)?;
         let values = encoded.heads.first().map(|head| &*head.values).unwrap_or_default();

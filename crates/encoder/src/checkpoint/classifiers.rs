@@ -60,7 +60,7 @@ pub(super) fn of(
         let head = TokenHeadSpec { labels, activation: Output::Softmax, temperature: 1.0, layers };
         return Ok(Some((None, Some(head))));
     }
-    let independent = config["problem_type"] == "multi_label_classification" || labels.len() == 1;
+    let independent = is_multi_label(config, labels.len());
     let mean = architecture.family == Family::ModernBert && config["classifier_pooling"] == "mean";
     let head = SequenceHeadSpec {
         name: OWN_HEAD.to_owned(),
@@ -71,6 +71,11 @@ pub(super) fn of(
         layers,
     };
     Ok(Some((Some(head), None)))
+}
+
+/// Whether labels hold independently of each other.
+pub(crate) fn is_multi_label(config: &Value, labels: usize) -> bool {
+    config["problem_type"] == "multi_label_classification" || labels == 1
 }
 
 /// Labels from `id2label`, or `LABEL_0` and so on.

@@ -234,7 +234,7 @@ impl Engine for NativeEngine {
                 format!("{tokens} tokens, {} types, at most {} allowed", input.types.len(), self.max_tokens);
             return Err(Error::Input(why));
         }
-        let Scratch { hidden, native, taps } = scratch;
+        let Scratch { hidden, native, taps, .. } = scratch;
         taps.clear();
         hidden.clear();
         hidden.resize(tokens * self.architecture.hidden, 0.0);

@@ -1,11 +1,12 @@
 //! What every engine has to do, written over the trait.
 
 use vsr_encoder::native::{Level, NativeEngine, Width};
+use vsr_encoder::onnx::OnnxEngine;
 use vsr_encoder::{Blob, Engine, Error, Input, PackOptions, Package, Scratch, pack};
 
 use crate::golden;
 
-/// Every engine of the small BERT checkpoint.
+/// Every engine, with a small BERT.
 fn engines() -> Vec<Box<dyn Engine>> {
     let mut engines: Vec<Box<dyn Engine>> = Vec::new();
     for width in [Width::Float, Width::Bf16, Width::Int8] {
@@ -15,6 +16,9 @@ fn engines() -> Vec<Box<dyn Engine>> {
             engines.push(Box::new(NativeEngine::new(&package, Some(level)).unwrap()));
         }
     }
+    let config = std::fs::read(golden("onnx-bert").join("config.json")).unwrap();
+    let config = serde_json::from_slice(&config).unwrap();
+    engines.push(Box::new(OnnxEngine::load(&golden("onnx-bert").join("model.onnx"), &config).unwrap()));
     engines
 }
 

@@ -14,13 +14,13 @@ struct Hidden {
 }
 
 #[derive(Deserialize)]
-struct Classified {
-    texts: Vec<String>,
+pub(crate) struct Classified {
+    pub(crate) texts: Vec<String>,
     ids: Vec<u32>,
-    probabilities: Vec<f32>,
+    pub(crate) probabilities: Vec<f32>,
 }
 
-fn read<T: for<'de> Deserialize<'de>>(name: &str) -> T {
+pub(crate) fn read<T: for<'de> Deserialize<'de>>(name: &str) -> T {
     serde_json::from_slice(&std::fs::read(golden(name).join("golden.json")).unwrap()).unwrap()
 }
 
@@ -52,6 +52,15 @@ fn f32_hidden_states_are_those_of_the_reference_at_every_level() {
 }
 
 #[test]
+fn the_hidden_states_of_a_graph_are_those_of_the_reference() {
+    let expected: Hidden = read("onnx-bert");
+    let model = Model::from_directory(&golden("onnx-bert"), PackOptions::all(Width::Float), None).unwrap();
+    let mut scratch = Scratch::default();
+    model.engine().run(Input::whole(&expected.ids, &expected.types), &mut scratch).unwrap();
+    assert_close(&scratch.hidden, &expected.hidden);
+}
+
+#[test]
 fn narrow_weights_keep_hidden_states_close_at_every_level() {
     for name in ["bert", "modernbert", "roberta"] {
         let (_, bf16) = distance(name, PackOptions::all(Width::Bf16));
@@ -64,7 +73,7 @@ fn narrow_weights_keep_hidden_states_close_at_every_level() {
     }
 }
 
-fn classify(name: &str) -> (Classified, vsr_encoder::Encoded, Model) {
+pub(crate) fn classify(name: &str) -> (Classified, vsr_encoder::Encoded, Model) {
     let expected: Classified = read(name);
     let model = Model::from_directory(&golden(name), PackOptions::all(Width::Float), None).unwrap();
     let mut scratch = Scratch::default();
@@ -77,7 +86,7 @@ fn classify(name: &str) -> (Classified, vsr_encoder::Encoded, Model) {
     (expected, encoded, model)
 }
 
-fn assert_close(found: &[f32], expected: &[f32]) {
+pub(crate) fn assert_close(found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len());
     for (a, b) in found.iter().zip(expected) {
         assert!((a - b).abs() < 2e-5, "{found:?} instead of {expected:?}");

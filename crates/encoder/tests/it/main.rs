@@ -6,6 +6,7 @@ mod conformance;
 mod goldens;
 mod kernels;
 mod minilm;
+mod onnx;
 mod packages;
 mod pool;
 mod spans;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use vsr_encoder::native::Width;
 use vsr_encoder::{
-    Blob, EncoderPool, Engine, Error, Input, Lane, Model, PackOptions, Package, Pass, PoolOptions, Scratch,
-    Text, pack,
+    Blob, EncoderPool, Engine, Error, Input, Lane, Model, PackOptions, Package, Pass, PoolOptions, Query,
+    Scratch, pack,
 };
 
 use crate::{golden, golden_model};
@@ -17,7 +17,7 @@ fn pool(workers: usize, queue: usize) -> EncoderPool {
     EncoderPool::start(PoolOptions { workers, queue, ..PoolOptions::default() }).unwrap()
 }
 
-fn soon() -> Instant {
+pub(crate) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
@@ -101,8 +101,8 @@ fn models_and_pairs_do_not_share_results() {
     let one = pool.encode(&bert, "the cat", soon()).unwrap();
     let other = pool.encode(&modern, "the cat", soon()).unwrap();
     assert_ne!(one.embedding, other.embedding);
-    let pair = pool.encode(&bert, Text::Pair("the".into(), "cat".into()), soon()).unwrap();
-    let swapped = pool.encode(&bert, Text::Pair("thec".into(), "at".into()), soon()).unwrap();
+    let pair = pool.encode(&bert, Query::Pair("the".into(), "cat".into()), soon()).unwrap();
+    let swapped = pool.encode(&bert, Query::Pair("thec".into(), "at".into()), soon()).unwrap();
     assert_ne!(pair.embedding, swapped.embedding);
     assert_eq!(pool.counters().cache_hits, 0);
 }

@@ -1,0 +1,166 @@
+"""Makes the small random ONNX checkpoints that the encoder is tested against.
+
+    pip install -r training/goldens/requirements.txt -r training/goldens/requirements-onnx.txt
+    python training/goldens/onnx_graphs.py crates/encoder/tests/goldens
+
+Every folder gets config.json, tokenizer.json, graphs and golden.json; the outputs are those of PyTorch in float64.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import onnx
+import torch
+from make import VOCABULARY, ids_of, probabilities, randomise, rounded, tokenizer
+from PIL import Image
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+    CLIPTextConfig,
+    CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+MEAN, DEVIATION = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+SIDE = 32
+
+
+class Output(torch.nn.Module):
+    """A model with one named output, over positional inputs."""
+
+    def __init__(self, model, names, output):
+        super().__init__()
+        self.model, self.names, self.output = model, names, output
+
+    def forward(self, *inputs):
+        return getattr(self.model(**dict(zip(self.names, inputs))), self.output)
+
+
+def export(path, model, inputs, output, dynamic=True):
+    """Writes a graph without what only debuggers read."""
+    names = list(inputs)
+    axes = {1: torch.export.Dim("tokens", min=2, max=64)}
+    torch.onnx.export(
+        Output(model.float(), names, output).eval(),
+        tuple(inputs.values()),
+        str(path),
+        input_names=names,
+        output_names=[output],
+        dynamic_shapes=(tuple(axes for _ in names),) if dynamic else None,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    graph = onnx.load(path)
+    for part in [graph, graph.graph, *graph.graph.node, *graph.graph.value_info, *graph.graph.initializer]:
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del graph.graph.value_info[:]
+    onnx.save(graph, path)
+
+
+def text_inputs(length, *names):
+    ids = torch.tensor([ids_of(length, len(VOCABULARY), 11)])
+    every = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+    return {name: every[name] for name in names}
+
+
+def folder_of(out, name, config):
+    folder = out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    tokenizer().save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def picture():
+    """A picture with edges, gradients and colours, wider than tall."""
+    image = Image.new("RGB", (75, 50))
+    image.putdata([((x * 7) % 256, (y * 5 + x) % 256, 255 if (x // 9 + y // 7) % 2 else 40) for y in range(50) for x in range(75)])
+    return image
+
+
+def prepared(image):
+    """As CLIP's preprocessor: the shorter side to 32 by Pillow's bicubic filter, the middle, normalised."""
+    width, height = image.size
+    size = (SIDE, SIDE * height // width) if width <= height else (SIDE * width // height, SIDE)
+    image = image.resize(size, Image.Resampling.BICUBIC)
+    left, top = (size[0] - SIDE) // 2, (size[1] - SIDE) // 2
+    image = image.crop((left, top, left + SIDE, top + SIDE))
+    values = torch.tensor(list(image.get_flattened_data()), dtype=torch.float64).reshape(SIDE, SIDE, 3) / 255
+    values = (values - torch.tensor(MEAN, dtype=torch.float64)) / torch.tensor(DEVIATION, dtype=torch.float64)
+    return values.permute(2, 0, 1)[None]
+
+
+@torch.no_grad()
+def main(out):
+    tiny = dict(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=len(VOCABULARY),
+        max_position_embeddings=64, attn_implementation="eager",
+    )
+    bert_inputs = ("input_ids", "attention_mask", "token_type_ids")
+
+    model = randomise(BertModel(BertConfig(**tiny), add_pooling_layer=False), 11)
+    folder = folder_of(out, "onnx-bert", model.config.to_dict())
+    inputs = text_inputs(21, *bert_inputs)
+    export(folder / "model.onnx", model, inputs, "last_hidden_state")
+    hidden = model.double()(**inputs).last_hidden_state[0]
+    golden = {"ids": inputs["input_ids"][0].tolist(), "types": [0] * 21, "hidden": rounded(hidden)}
+    (folder / "golden.json").write_text(json.dumps(golden) + "\n")
+
+    labels = {0: "AR", 1: "DIFFUSION", 2: "BOTH"}
+    model = randomise(BertForSequenceClassification(BertConfig(**tiny, id2label=labels)), 12)
+    folder = folder_of(out, "onnx-sequence", model.config.to_dict())
+    export(folder / "model.onnx", model, text_inputs(9, *bert_inputs), "logits")
+    golden = probabilities(model, "the cat is not in paris")
+    (folder / "golden.json").write_text(json.dumps(golden) + "\n")
+
+    labels = {0: "O", 1: "B-PLACE", 2: "I-PLACE"}
+    model = randomise(BertForTokenClassification(BertConfig(**tiny, id2label=labels)), 13)
+    folder = folder_of(out, "onnx-token", model.config.to_dict())
+    export(folder / "model.onnx", model, text_inputs(9, *bert_inputs), "logits")
+    golden = probabilities(model, "Ça is not Zürich - Paris")
+    (folder / "golden.json").write_text(json.dumps(golden) + "\n")
+
+    towers = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, projection_dim=12)
+    text = CLIPTextConfig(
+        **towers, vocab_size=len(VOCABULARY), max_position_embeddings=24, bos_token_id=2, eos_token_id=3, pad_token_id=0,
+    )
+    vision = CLIPVisionConfig(**towers, image_size=SIDE, patch_size=8)
+    text_model = randomise(CLIPTextModelWithProjection(text), 14)
+    vision_model = randomise(CLIPVisionModelWithProjection(vision), 15)
+    config = {"model_type": "clip", "text_config": text.to_dict(), "vision_config": vision.to_dict()}
+    folder = folder_of(out, "onnx-towers", config)
+    export(folder / "text_model.onnx", text_model, text_inputs(24, "input_ids"), "text_embeds", dynamic=False)
+    image = picture()
+    pixels = prepared(image)
+    export(folder / "vision_model.onnx", vision_model, {"pixel_values": pixels.float()}, "image_embeds", dynamic=False)
+    preparation = dict(
+        do_resize=True, size={"shortest_edge": SIDE}, resample=3, do_center_crop=True,
+        crop_size={"height": SIDE, "width": SIDE}, do_rescale=True, rescale_factor=1 / 255, do_normalize=True,
+        image_mean=MEAN, image_std=DEVIATION,
+    )
+    (folder / "preprocessor_config.json").write_text(json.dumps(preparation, indent=1) + "\n")
+    image.save(folder / "picture.png")
+    image.save(folder / "picture.jpg", quality=95, subsampling=0)
+    image.save(folder / "picture.webp", lossless=True)
+    plain = tokenizer()
+    plain.no_truncation()
+    plain.no_padding()
+    words = "the cat is in paris"
+    ids = plain.encode(words).ids
+    ids = torch.tensor([ids + [0] * (24 - len(ids))])
+    golden = {
+        "text": words,
+        "text_embedding": rounded(torch.nn.functional.normalize(text_model.double()(input_ids=ids).text_embeds[0], dim=0)),
+        "image_embedding": rounded(torch.nn.functional.normalize(vision_model.double()(pixel_values=pixels).image_embeds[0], dim=0)),
+    }
+    (folder / "golden.json").write_text(json.dumps(golden) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
