@@ -1,5 +1,7 @@
 //! Times passes of a checkpoint over token sequences: `passes DIR LENGTHS [--precision P] [--closing P] [--level L] [--dump FILE]`.
 //!
+//! With `--engine rten` the directory's `model.onnx` is run instead of its safetensors.
+//!
 //! Prints one line per length with the median and the least milliseconds of CPU time; `--dump` writes the hidden states
 //! of all lengths as little-endian f32.
 #![expect(clippy::print_stdout, reason = "a command line")]
@@ -8,11 +10,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use vsr_encoder::native::{Level, NativeEngine, Width};
+use vsr_encoder::onnx::OnnxEngine;
 use vsr_encoder::{Blob, Engine, Input, PackOptions, Package, Scratch, pack};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut paths, mut precision, mut closing, mut level, mut dump) =
-        (Vec::new(), Width::Float, None, None, None);
+    let (mut paths, mut precision, mut closing, mut level, mut dump, mut rten) =
+        (Vec::new(), Width::Float, None, None, None, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -23,15 +26,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 level = Level::ALL.into_iter().find(|l| format!("{l:?}").eq_ignore_ascii_case(&name));
             }
             "--dump" => dump = arguments.next(),
+            "--engine" => rten = arguments.next().as_deref() == Some("rten"),
             _ => paths.push(argument),
         }
     }
     let [directory, lengths] = paths.as_slice() else {
-        return Err("usage: passes DIR LENGTHS [--precision f32|bf16|int8] [--level L] [--dump FILE]".into());
+        return Err(
+            "usage: passes DIR LENGTHS [--engine rten] [--precision f32|bf16|int8] [--level L] [--dump FILE]"
+                .into(),
+        );
     };
-    let options = PackOptions { closing: closing.unwrap_or(precision), ..PackOptions::all(precision) };
-    let package = Package::open(&Blob::from(pack(Path::new(directory), options)?))?;
-    let engine = NativeEngine::new(&package, level)?;
+    let directory = Path::new(directory);
+    let (engine, name): (Box<dyn Engine>, String) = if rten {
+        let config = serde_json::from_slice(&std::fs::read(directory.join("config.json"))?)?;
+        (Box::new(OnnxEngine::load(&directory.join("model.onnx"), &config)?), "rten".to_owned())
+    } else {
+        let options = PackOptions { closing: closing.unwrap_or(precision), ..PackOptions::all(precision) };
+        let engine = NativeEngine::new(&Package::open(&Blob::from(pack(directory, options)?))?, level)?;
+        let name = format!("{:?} {precision:?}", engine.level());
+        (Box::new(engine), name)
+    };
     let mut scratch = Scratch::default();
     let mut states = Vec::new();
     for length in lengths.split(',') {
@@ -47,7 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
         times.sort_by(f64::total_cmp);
-        println!("{:?} {precision:?} {length} {:.3} {:.3}", engine.level(), times[times.len() / 2], times[0]);
+        println!("{name} {length} {:.3} {:.3}", times[times.len() / 2], times[0]);
         states.extend(scratch.hidden.iter().flat_map(|x| x.to_le_bytes()));
     }
     if let Some(path) = dump {

@@ -1,5 +1,6 @@
 //! Router-owned text models on the CPU: tokenise, embed, classify, tag tokens.
 //!
+//! Engines: [`native`] for BERT and ModernBERT; `rten` (a feature, on by default) for ONNX graphs, towers for images included.
 //! A [`Model`] is a tokenizer, an [`Engine`] and heads; one pass over a text gives its embedding, the probabilities of
 //! every head and the labels of every token. An [`EncoderPool`] runs passes on threads below the data plane, encodes
 //! identical texts once and refuses what it cannot do in time.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use vsr_encoder::Model;
 use vsr_signals::Head;
 
 use crate::{ReaderError, Relation};
@@ -38,8 +39,8 @@ pub enum Serving {
     Checkpoint(Checkpoint),
 }
 
-/// A checkpoint directory: `config.json`, `tokenizer.json`, and `model.safetensors` or the files that
-/// `model.safetensors.index.json` names. Two are equal if they are the same files, untouched, with the same classes.
+/// A checkpoint directory: `config.json`, `tokenizer.json`, and `model.safetensors`, the files that
+/// `model.safetensors.index.json` names, or ONNX graphs. Two are equal if they are the same files, untouched, with the same classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     pub(crate) path: PathBuf,
@@ -86,11 +87,16 @@ impl Checkpoint {
     /// # Errors
     /// If a file is missing or malformed.
     pub fn open(path: &Path, mapping: Option<&Path>) -> Result<Self, ReaderError> {
-        for file in ["model.safetensors", "tokenizer.json"] {
-            let is_sharded = file == "model.safetensors" && path.join(SHARD_INDEX).is_file();
-            if !path.join(file).is_file() && !is_sharded {
-                let why = "there is none; only safetensors checkpoints are read".to_owned();
-                return Err(ReaderError::Checkpoint { path: path.join(file), why });
+        for (file, is_there, why) in [
+            (
+                "model.safetensors",
+                Model::is_in_directory(path),
+                "there is none, and no ONNX graph; only safetensors and ONNX checkpoints are read",
+            ),
+            ("tokenizer.json", path.join("tokenizer.json").is_file(), "there is none"),
+        ] {
+            if !is_there {
+                return Err(ReaderError::Checkpoint { path: path.join(file), why: why.to_owned() });
             }
         }
         let config: Config = read(&path.join("config.json"))?;
@@ -105,7 +111,8 @@ impl Checkpoint {
         let count = names.keys().last().map_or(0, |last| last + 1);
         let label = |index| names.get(&index).map_or_else(|| format!("LABEL_{index}"), String::clone).into();
         let labels = (0..count.min(MOST_LABELS)).map(label).collect();
-        Ok(Self { path: path.to_owned(), labels, stamps: stamps(path) })
+        let stamps = [stamps(path), stamps(&path.join("onnx"))].concat();
+        Ok(Self { path: path.to_owned(), labels, stamps })
     }
 
     /// Whether its classes suit `role`.
@@ -137,8 +144,6 @@ fn stamps(directory: &Path) -> Vec<Stamp> {
     stamps
 }
 
-/// What names the files of weights that are several.
-const SHARD_INDEX: &str = "model.safetensors.index.json";
 /// What names the classes of a checkpoint for which the contract has no key.
 const LABELS: &str = "label_mapping.json";
 /// The most classes of a checkpoint.

@@ -18,6 +18,7 @@
 mod checkpoint;
 mod cut;
 mod error;
+mod image;
 mod inference;
 mod models;
 mod prototypes;

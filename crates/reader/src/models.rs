@@ -176,7 +176,9 @@ impl Models {
             bytes: piece.bytes.clone(),
             tokens: outcomes.tokens(),
             heads: heads.iter().map(|head| HeadReading { head, output: judge(head) }).collect(),
-            embedding: embedding.filter(|_| piece.is_embedded).map(|encoded| Arc::clone(&encoded.embedding)),
+            embedding: embedding
+                .filter(|encoded| piece.is_embedded && !encoded.embedding.is_empty())
+                .map(|encoded| Arc::clone(&encoded.embedding)),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     ModelRole, ReaderError, Serving,
     cut::{Cut, Piece, Portion, cut},
     error::reason,
+    image::embedded,
     models::{Models, Outcome, Passes},
     tagger::Tagger,
     tongue::Tongue,
@@ -77,7 +78,7 @@ pub struct ModelFacts {
     pub name: String,
     /// What runs it.
     pub engine: &'static str,
-    /// How the weights are held: `f32`, `bf16`, `int8`.
+    /// How the weights are held: `f32`, `bf16`, `int8`, or `stored` as a graph has them.
     pub precision: &'static str,
     /// Tells its vectors from all others'.
     pub fingerprint: String,
@@ -159,6 +160,7 @@ impl Reader {
     pub fn support<'s>(&self, manifests: &'s ManifestSource<'s>) -> ModelSupport<'s> {
         ModelSupport {
             embeddings: self.models.embedder().is_some(),
+            images: self.models.embedder().is_some_and(Weights::sees_images),
             heads: self.models.heads().map(|(head, facts)| (head, facts.labels.to_vec())).collect(),
             tagger: self.models.tagger.is_some(),
             remote: false,
@@ -230,13 +232,18 @@ impl Reader {
         };
         let needs = plan.needs().iter();
         let mut turn = Turn { deadline, caller: pool.caller(), trunk: 0, tagger: 0 };
+        let image = plan.image().map(|image| self.look(image, turn.caller, deadline));
         let pending: Vec<Pending> =
             needs.zip(portions).map(|(need, portion)| self.submit(pool, need, portion, &mut turn)).collect();
         let mut outputs = Vec::with_capacity(pending.len());
         for (need, pending) in plan.needs().iter().zip(pending) {
             outputs.push(self.collect(need, pending, deadline).await);
         }
-        TextReadings::new(plan, fingerprint, outputs)
+        let readings = TextReadings::new(plan, fingerprint, outputs);
+        match image {
+            Some(image) => readings.with_image(embedded(image, deadline).await),
+            None => readings,
+        }
     }
 
     fn submit(&self, pool: &EncoderPool, need: &TextNeed, portion: Portion, turn: &mut Turn) -> Pending {
@@ -377,8 +384,8 @@ fn facts(role: &'static str, weights: &Weights, labels: Vec<(String, Vec<String>
     ModelFacts {
         role,
         name: if weights.name().is_empty() { role } else { weights.name() }.to_owned(),
-        engine: "native",
-        precision: weights.width().as_str(),
+        engine: weights.engine(),
+        precision: weights.precision(),
         fingerprint: fingerprint.map(|it| it.to_string()).unwrap_or_default(),
         dimension: match weights.package() {
             Some(package) => package.architecture().hidden,

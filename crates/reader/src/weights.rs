@@ -114,9 +114,22 @@ impl Weights {
         }
     }
 
-    /// How the weights are held.
-    pub(crate) fn width(&self) -> Width {
-        self.package().map_or(UNPACKED, Package::weights)
+    /// Whether it embeds images.
+    pub(crate) fn sees_images(&self) -> bool {
+        self.path().is_some_and(Model::directory_sees_images)
+    }
+
+    /// What runs it, as far as that is known before it is loaded.
+    pub(crate) fn engine(&self) -> &'static str {
+        self.if_loaded().map_or("native", |model| model.engine().name())
+    }
+
+    /// How the weights are held: `f32`, `bf16`, `int8`, or `stored` as the graph has them.
+    pub(crate) fn precision(&self) -> &'static str {
+        match self.engine() {
+            "native" => self.package().map_or(UNPACKED, Package::weights).as_str(),
+            _ => "stored",
+        }
     }
 
     /// What whoever packed it calls it, or its directory.

@@ -68,6 +68,7 @@ fn banks(criterion: &mut Criterion) {
     let config = document.config().expect("the benchmark's policy is read");
     let support = ModelSupport {
         embeddings: true,
+        images: false,
         heads: Head::ALL.into_iter().map(|head| (head, Vec::new())).collect(),
         tagger: true,
         remote: true,

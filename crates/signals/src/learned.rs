@@ -94,7 +94,7 @@ impl LearnedFamilies {
         let mut uncompressed = FamilySet::default();
         skipped.filter_map(|name| name.parse().ok()).for_each(|family| uncompressed.insert(family));
         let learned = Self {
-            embedding: EmbeddingFamily::compile(config, v0_3, &ids, diagnostics),
+            embedding: EmbeddingFamily::compile(config, (v0_3, support.images), &ids, diagnostics),
             domain: DomainFamily::compile(config, v0_3, labels, atoms, diagnostics)
                 .asking(roles.domain, config),
             fact_check: ClassFamily::fact_check(config, v0_3, atoms, diagnostics),
@@ -184,6 +184,7 @@ impl LearnedFamilies {
             let place = if self.uncompressed.contains(family) { &mut demand.full } else { &mut demand.short };
             *place = place.union(wants);
         }
+        demand.image = families.contains(SignalFamily::Embedding) && self.embedding.reads_image();
         if families.contains(SignalFamily::Reask) && self.reask.len() > 0 {
             demand.full = demand.full.union(Wants::EMBEDDING);
             demand.turns = self.reask.turns();

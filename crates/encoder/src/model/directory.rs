@@ -48,6 +48,12 @@ impl Model {
         false
     }
 
+    /// Whether a directory has weights or a graph that [`Self::from_directory`] might read.
+    pub fn is_in_directory(directory: &Path) -> bool {
+        WEIGHTS.iter().any(|file| directory.join(file).is_file())
+            || file_of(directory, &TEXT_GRAPHS).is_some()
+    }
+
     /// Whether a model from this directory would see images.
     pub fn directory_sees_images(directory: &Path) -> bool {
         cfg!(feature = "rten") && file_of(directory, &[IMAGE_GRAPH]).is_some()

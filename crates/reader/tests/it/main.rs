@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod embeddings;
+mod images;
 mod reading;
 
 use std::{future::Future, path::Path, time::Duration};

@@ -1,4 +1,4 @@
-//! The `embedding` family: similarity to examples.
+//! The `embedding` family: similarity of the text, or of the first image, to examples.
 
 use vsr_config::{AggregationMethod, Config, EmbeddingRule, QueryModality};
 use vsr_types::{AtomId, AtomTable, Diagnostic, Diagnostics, Evidence, SignalFamily, UnavailableReason};
@@ -23,7 +23,16 @@ struct Rule {
     target: Target,
     threshold: f64,
     bank: Bank,
-    reads_text: bool,
+    query: Query,
+}
+
+/// What is compared with a rule's examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Query {
+    Text,
+    Image,
+    /// No model embeds what the rule asks for.
+    Nothing,
 }
 
 // === impl EmbeddingFamily
@@ -31,7 +40,7 @@ struct Rule {
 impl EmbeddingFamily {
     pub(super) fn compile(
         config: &Config,
-        v0_3: bool,
+        (v0_3, sees_images): (bool, bool),
         ids: &[AtomId],
         diagnostics: &mut Diagnostics,
     ) -> Self {
@@ -41,8 +50,12 @@ impl EmbeddingFamily {
         let compile = |((index, rule), atom): ((usize, &EmbeddingRule), &AtomId)| {
             let place = path.index(index);
             rules::check_share(&place, "threshold", Some(rule.threshold), diagnostics);
-            let reads_text = rule.query_modality == QueryModality::Text;
-            if !reads_text {
+            let query = match rule.query_modality {
+                QueryModality::Text => Query::Text,
+                QueryModality::Image if sees_images => Query::Image,
+                QueryModality::Image | QueryModality::Audio => Query::Nothing,
+            };
+            if query == Query::Nothing {
                 let word = rule.query_modality.as_str();
                 let message = format!("{word} queries need a multimodal model; the rule is unavailable");
                 diagnostics.not_active(place.key("query_modality"), message);
@@ -53,20 +66,20 @@ impl EmbeddingFamily {
                 _ => Scoring::blend(&settings.prototype_scoring),
             };
             let bank = Bank::new(rule.candidates.iter().map(String::as_str), scoring);
-            if bank.is_empty() && reads_text {
+            if bank.is_empty() && query != Query::Nothing {
                 let problem = Diagnostic::warning(place, "the rule has no candidates, so it never matches");
                 diagnostics.push(problem.help("add examples under `candidates`"));
             }
             let is_own = rule.threshold > 0.0 || v0_3;
             let threshold = soft.filter(|_| !is_own).unwrap_or(rule.threshold);
-            Rule { target: Target::new(*atom, rule.on_error), threshold, bank, reads_text }
+            Rule { target: Target::new(*atom, rule.on_error), threshold, bank, query }
         };
         let rules = config.routing.signals.embeddings.iter().enumerate().zip(ids).map(compile).collect();
         Self { rules, soft_at: soft.filter(|_| v0_3) }
     }
 
     pub(super) fn banks(&self) -> impl Iterator<Item = &Bank> {
-        self.rules.iter().filter(|rule| rule.reads_text).map(|rule| &rule.bank)
+        self.rules.iter().filter(|rule| rule.query != Query::Nothing).map(|rule| &rule.bank)
     }
 
     pub(super) fn install(&self, vectors: &PrototypeVectors) {
@@ -74,15 +87,40 @@ impl EmbeddingFamily {
     }
 
     pub(super) fn reads_text(&self) -> bool {
-        self.rules.iter().any(|rule| rule.reads_text && !rule.bank.is_empty())
+        self.reads(Query::Text)
+    }
+
+    pub(super) fn reads_image(&self) -> bool {
+        self.reads(Query::Image)
+    }
+
+    fn reads(&self, query: Query) -> bool {
+        self.rules.iter().any(|rule| rule.query == query && !rule.bank.is_empty())
     }
 
     pub(super) fn evaluate(&self, readings: &TextReadings, need: Option<usize>, evidence: &mut Evidence) {
-        let query = readings.embedding(need);
+        for rule in self.rules.iter().filter(|rule| rule.query == Query::Nothing) {
+            rule.target.fail(UnavailableReason::NotActive, evidence);
+        }
+        if self.rules.iter().any(|rule| rule.query == Query::Text) {
+            self.compare(Query::Text, readings.embedding(need).as_deref(), readings, evidence);
+        }
+        if self.rules.iter().any(|rule| rule.query == Query::Image) {
+            self.compare(Query::Image, readings.image().as_ref().map(|image| &**image), readings, evidence);
+        }
+    }
+
+    /// Evaluates the rules that ask for `kind`. Which of them match softly is decided among them.
+    fn compare(
+        &self,
+        kind: Query,
+        query: Result<&[f32], &UnavailableReason>,
+        readings: &TextReadings,
+        evidence: &mut Evidence,
+    ) {
         let mut scored: Vec<(&Rule, Nearness)> = Vec::with_capacity(self.rules.len());
-        for rule in &self.rules {
-            let nearness = match &query {
-                _ if !rule.reads_text => Err(UnavailableReason::NotActive),
+        for rule in self.rules.iter().filter(|rule| rule.query == kind) {
+            let nearness = match query {
                 Ok(_) if rule.bank.is_empty() => {
                     rule.target.settle(None, evidence);
                     continue;

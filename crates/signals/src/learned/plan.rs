@@ -114,6 +114,7 @@ pub struct TextNeed {
 #[derive(Debug, Clone, Default)]
 pub struct ReadingPlan {
     needs: Vec<TextNeed>,
+    image: Option<Arc<str>>,
     budget_tokens: u32,
     pub(super) routes: Routes,
 }
@@ -167,6 +168,8 @@ pub(super) struct Demand {
     pub(super) full: Wants,
     /// What is wanted of the shortened text.
     pub(super) short: Wants,
+    /// Whether the first image is embedded.
+    pub(super) image: bool,
     /// How many earlier user texts are embedded.
     pub(super) turns: usize,
     /// What is wanted of scanned texts by the jailbreak family.
@@ -302,9 +305,14 @@ impl ReadingPlan {
         &self.needs
     }
 
+    /// The image whose embedding is wanted: a base64 `data:` URI.
+    pub fn image(&self) -> Option<&Arc<str>> {
+        self.image.as_ref()
+    }
+
     /// Whether anything is wanted of the router's own models.
     pub fn wants_models(&self) -> bool {
-        self.needs.iter().any(|need| !need.wants.is_empty())
+        self.image.is_some() || self.needs.iter().any(|need| !need.wants.is_empty())
     }
 
     /// Whether anything is asked of models served elsewhere.
@@ -334,5 +342,6 @@ pub(super) fn plan(
         builder.scans(request, &current, demand);
     }
     builder.turns(request, demand.turns);
-    builder.plan
+    let image = request.first_image.as_deref().filter(|_| demand.image);
+    ReadingPlan { image: image.map(Into::into), ..builder.plan }
 }

@@ -111,6 +111,7 @@ pub struct TextReadings {
     missing: UnavailableReason,
     /// Whether no model read anything.
     is_absent: bool,
+    image: Result<Arc<[f32]>, UnavailableReason>,
     remote: Option<RemoteReadings>,
 }
 
@@ -201,6 +202,7 @@ impl TextReadings {
             outputs,
             missing: UnavailableReason::Failed,
             is_absent: false,
+            image: Err(UnavailableReason::Failed),
             remote: None,
         }
     }
@@ -213,6 +215,7 @@ impl TextReadings {
             outputs: Vec::new(),
             missing: reason,
             is_absent: true,
+            image: Err(reason),
             remote: None,
         }
     }
@@ -223,6 +226,21 @@ impl TextReadings {
     pub fn with_remote(mut self, readings: RemoteReadings) -> Self {
         self.remote = Some(readings);
         self
+    }
+
+    /// Adds the embedding of the plan's image, of length 1 and made by the same model, or why there is none.
+    #[must_use]
+    pub fn with_image(mut self, image: Result<Arc<[f32]>, UnavailableReason>) -> Self {
+        self.image = image;
+        self
+    }
+
+    /// The embedding of the request's image.
+    pub(super) fn image(&self) -> Result<&[f32], UnavailableReason> {
+        match self.plan.image() {
+            None if !self.is_absent => Err(UnavailableReason::NoInput),
+            _ => self.image.as_deref().map_err(|reason| *reason),
+        }
     }
 
     /// What was to be read.

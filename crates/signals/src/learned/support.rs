@@ -12,6 +12,8 @@ use crate::rules;
 pub struct ModelSupport<'s> {
     /// Whether texts are embedded.
     pub embeddings: bool,
+    /// Whether images are embedded, in the space of the texts.
+    pub images: bool,
     /// The heads, with the names of their classes where they are known.
     pub heads: BTreeMap<Head, Vec<Arc<str>>>,
     /// Whether a tagger finds personal data.
@@ -34,7 +36,14 @@ impl ModelSupport<'_> {
 impl ModelSupport<'static> {
     /// No models: every rule that needs one is reported as not active.
     pub fn none() -> Self {
-        Self { embeddings: false, heads: BTreeMap::new(), tagger: false, remote: false, manifests: &|_| None }
+        Self {
+            embeddings: false,
+            images: false,
+            heads: BTreeMap::new(),
+            tagger: false,
+            remote: false,
+            manifests: &|_| None,
+        }
     }
 }
 

@@ -150,6 +150,7 @@ fn full_support() -> ModelSupport<'static> {
     let heads = heads.collect();
     ModelSupport {
         embeddings: true,
+        images: false,
         heads,
         tagger: true,
         remote: true,
