@@ -81,7 +81,7 @@ impl OnnxEngine {
             .filter(|port| port.name == "input_ids")
             .find_map(|port| *port.shape.get(1)?);
         let family = config["model_type"].as_str().unwrap_or_default();
-        let padded = fixed.or_else(|| PADDED.iter().any(|name| family == *name).then_some(named));
+        let padded = fixed.or_else(|| PADDED.contains(&family).then_some(named));
         let max_tokens = padded.unwrap_or(named).min(MOST_TOKENS);
         let vocabulary = number("vocab_size").and_then(|size| u32::try_from(size).ok()).ok_or_else(|| {
             Error::format(graph.file().to_owned(), "the config.json beside it names no vocab_size")

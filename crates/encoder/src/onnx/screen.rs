@@ -157,9 +157,11 @@ impl<'a> Tensor<'a> {
         if let Some(raw) = raw.filter(|raw| raw.len() <= MOST_DIMENSIONS * 8) {
             match kind {
                 6 => {
-                    integers.extend(raw.as_chunks::<4>().0.iter().map(|w| i64::from(i32::from_le_bytes(*w))))
+                    integers.extend(raw.as_chunks::<4>().0.iter().map(|w| i64::from(i32::from_le_bytes(*w))));
                 }
-                7 => integers.extend(raw.as_chunks::<8>().0.iter().map(|w| i64::from_le_bytes(*w))),
+                7 => {
+                    integers.extend(raw.as_chunks::<8>().0.iter().map(|w| i64::from_le_bytes(*w)));
+                }
                 _ => {}
             }
         }
