@@ -16,7 +16,7 @@ use vsr_types::{Identity, RequestId};
 use crate::{
     answer::{self, Answer},
     body::{self, BodyError},
-    forward, guard,
+    forward, guard, headers,
     refusal::Refusal,
     responses::{self, Turn},
     service::Call,
@@ -56,7 +56,7 @@ pub(crate) async fn complete(
         Ok(body) => body,
         Err(refusal) => return refusal.answer(call),
     };
-    let (routed, mut turn) = match route(call, body, identity).await {
+    let (routed, mut turn) = match route(call, &client_headers, body, identity).await {
         Ok(routed) => routed,
         Err(refusal) => return refusal.answer(call),
     };
@@ -119,6 +119,7 @@ pub(crate) fn is_large(body: &Bytes) -> bool {
 /// Reads and routes a request; with it goes what is stored of the turn, if anything is.
 async fn route(
     call: &Call<'_>,
+    client_headers: &HeaderMap,
     body: Bytes,
     identity: Identity,
 ) -> Result<(Routed, Option<Box<Turn>>), Refusal> {
@@ -155,6 +156,8 @@ async fn route(
         Some(reading) => Some(Box::pin(reading.run(call.upstream())).await),
         None => None,
     };
+    let by_caller = opened.snapshot.models().balances_by_caller();
+    let session = if by_caller { headers::session_id(client_headers) } else { None };
     let router = Arc::clone(call.router());
     let routed = step(is_slow, id, move || {
         let Opened { question, snapshot, request, parse, .. } = opened;
@@ -166,6 +169,7 @@ async fn route(
             answer_id: answer_id.as_str(),
             received,
             parse,
+            session: session.as_ref().map(HeaderValue::as_bytes),
             read,
         };
         Ok(router.route(&snapshot, input))

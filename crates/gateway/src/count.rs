@@ -96,7 +96,7 @@ async fn ask(
         method: Method::POST,
         endpoint: backend.endpoint.clone(),
         path_and_query: call.upstream_path(&path, Protocol::Messages),
-        headers: headers::to_backend(client_headers, call.listener(), &backend, protocols, call.id),
+        headers: headers::to_backend(&client_headers, call.listener(), &backend, protocols, call.id),
         body,
     };
     let left = call.listener().request_timeout.saturating_sub(call.received.elapsed());

@@ -1,6 +1,6 @@
 //! One request to a backend, and the backend's answer to the client.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -10,7 +10,7 @@ use vsr_protocol::{
     openai_chat::{StreamObserver, StreamOptions},
     translate_answer,
 };
-use vsr_router::{Exchange, Forward, ResponsePath};
+use vsr_router::{Again, Attempt, Exchange, Forward, ResponsePath};
 use vsr_upstream::{Body, ErrorKind, Request, Response, Timeouts};
 
 use crate::{
@@ -56,7 +56,27 @@ pub(crate) async fn forward(
     }
     forward.losses.extend(lost);
     let whole = std::mem::take(&mut forward.body);
-    let sent = {
+    let sent = send(call, &client_headers, &mut forward, (shorter, whole)).await;
+    let mut pending = Pending(forward);
+    match sent {
+        Ok(response) => {
+            pending.0.exchange.upstream_head();
+            pending.pass_on(call, response).await
+        }
+        Err(error) => pending.fail(call, &error),
+    }
+}
+
+/// Sends the request to its backend, and again where that fails and is worth it, until there is an answer for the client.
+/// A backend that may still know the earlier turns gets the `shorter` body first.
+async fn send(
+    call: &Call<'_>,
+    client_headers: &HeaderMap,
+    forward: &mut Forward,
+    (mut shorter, mut whole): (Option<Bytes>, Bytes),
+) -> Result<Response, vsr_upstream::Error> {
+    let protocols = (forward.context.client, forward.context.upstream);
+    loop {
         let Forward { backend, context, exchange, .. } = &*forward;
         let headers = headers::to_backend(client_headers, call.listener(), backend, protocols, call.id);
         let left = call.listener().request_timeout.saturating_sub(exchange.elapsed());
@@ -68,22 +88,48 @@ pub(crate) async fn forward(
             let request = Request { method: Method::POST, endpoint, path_and_query, headers, body };
             call.upstream().send(request, &timeouts).await
         };
-        match shorter {
-            None => send(headers, whole).await,
+        let body = if backend.may_repeat { whole.clone() } else { std::mem::take(&mut whole) };
+        let sent = match shorter.take() {
+            None => send(headers, body).await,
             Some(shorter) => match send(headers.clone(), shorter).await {
-                Ok(response) if matches!(response.status.as_u16(), 400 | 404) => send(headers, whole).await,
+                Ok(response) if matches!(response.status.as_u16(), 400 | 404) => send(headers, body).await,
                 sent => sent,
             },
+        };
+        let attempt = match &sent {
+            Ok(Response { status, headers, .. }) => {
+                Attempt::Answered { status: status.as_u16(), retry_after: retry_after(headers) }
+            }
+            Err(error) => Attempt::Failed(error),
+        };
+        let left = call.listener().request_timeout.saturating_sub(forward.exchange.elapsed());
+        let Some(Again { backend, wait }) = forward.exchange.attempted(&forward.backend, attempt, left)
+        else {
+            return sent;
+        };
+        tracing::debug!(
+            request_id = %forward.exchange.trace().request_id,
+            failed = %forward.backend.name,
+            next = %backend.name,
+            "a request is sent again"
+        );
+        // What is left of a refused answer goes away before the wait.
+        drop(sent);
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
         }
-    };
-    let mut pending = Pending(forward);
-    match sent {
-        Ok(response) => {
-            pending.0.exchange.upstream_head();
-            pending.pass_on(call, response).await
+        if !Arc::ptr_eq(&backend, &forward.backend) {
+            whole = backend.body_meant_for(&forward.backend, protocols.1, whole);
+            forward.context.upstream_model = backend.upstream_model.as_str().into();
+            forward.backend = backend;
         }
-        Err(error) => pending.fail(call, &error),
     }
+}
+
+/// When the backend wants to be asked again, if it says so in seconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u32 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 // === impl Pending ===

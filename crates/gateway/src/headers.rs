@@ -18,30 +18,27 @@ const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-re
 
 /// The headers of the request to `backend`: the client's, without what is not for the backend, and the router's own.
 pub(crate) fn to_backend(
-    client: HeaderMap,
+    client: &HeaderMap,
     rules: &Rules,
     backend: &Backend,
     (client_protocol, protocol): (Protocol, Protocol),
     id: &Id,
 ) -> HeaderMap {
     let (door, rules) = (&rules.door, &rules.headers);
-    let named_by_connection = named_by_connection(&client);
+    let named_by_connection = named_by_connection(client);
     let keeps_credentials = !backend.has_credential && !door.demands_key();
     let mut headers = HeaderMap::with_capacity(client.keys_len() + backend.headers.len() + 3);
-    let mut passing = None;
-    for (name, value) in client {
-        // Further values of a header come without its name.
-        if let Some(name) = name {
-            let is_private = is_private(name.as_str())
-                || !rules.passes_request(name.as_str(), !is_personal(name.as_str()))
-                || !keeps_credentials && is_credential(&name)
-                || door.owns_header(&name)
-                || client_protocol != protocol && is_of_vendor(name.as_str(), client_protocol)
-                || named_by_connection.contains(&name);
-            passing = (!is_private).then_some(name);
-        }
-        if let Some(name) = &passing {
-            headers.append(name.clone(), value);
+    for name in client.keys() {
+        let is_private = is_private(name.as_str())
+            || !rules.passes_request(name.as_str(), !is_personal(name.as_str()))
+            || !keeps_credentials && is_credential(name)
+            || door.owns_header(name)
+            || client_protocol != protocol && is_of_vendor(name.as_str(), client_protocol)
+            || named_by_connection.contains(name);
+        if !is_private {
+            for value in client.get_all(name) {
+                headers.append(name.clone(), value.clone());
+            }
         }
     }
     if client_protocol != protocol {

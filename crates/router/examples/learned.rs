@@ -89,6 +89,7 @@ impl Bench {
             answer_id: "bench",
             received: started,
             parse: Duration::ZERO,
+            session: None,
             read,
         };
         drop(self.router.route(&self.snapshot, input));

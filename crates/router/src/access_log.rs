@@ -21,6 +21,7 @@ pub(crate) fn write(trace: &RouteTrace) {
         decision = %name(trace.verdict.winner.as_ref().map(|winner| winner.name.as_str())),
         method = choice.map_or("-", |choice| choice.method),
         backend = %name(trace.backend.as_deref()),
+        attempts = outcome.attempts,
         substituted_for,
         streamed = outcome.streamed,
         context_tokens = trace.context_tokens,

@@ -1,6 +1,10 @@
 //! The models of a snapshot and the backends that serve them, resolved once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
 
 use http::{HeaderName, HeaderValue, header, uri::PathAndQuery};
 use vsr_config::{
@@ -11,11 +15,18 @@ use vsr_protocol::Protocol;
 use vsr_types::{Diagnostic, Diagnostics, ModelName, Path, Secret};
 use vsr_upstream::{Endpoint, Scheme, Timeouts};
 
+use crate::{
+    balance,
+    health::Health,
+    resilience::{Policy, Resilience},
+};
+
 /// Every model that can be named, adapters included.
 #[derive(Debug, Default)]
 pub struct Models {
     models: Vec<Model>,
     by_name: HashMap<ModelName, usize>,
+    balances_by_caller: bool,
 }
 
 /// A model card or one of its adapters, ready to be called.
@@ -36,7 +47,10 @@ pub struct Model {
     /// Where it is served.
     pub backends: Vec<Arc<Backend>>,
     /// The running sum of the backends' weights.
-    cumulative_weights: Vec<f64>,
+    pub(crate) cumulative_weights: Vec<f64>,
+    pub(crate) resilience: Resilience,
+    /// How many of its calls are repetitions.
+    pub(crate) repeating: Arc<AtomicU32>,
 }
 
 /// One place where a model is served.
@@ -60,7 +74,15 @@ pub struct Backend {
     pub timeouts: Timeouts,
     /// Whether this is OpenAI's own service, which takes reasoning parameters at the top level.
     pub is_openai_service: bool,
-    weight: f64,
+    /// Whether a request that fails here may be sent again, so that its body must be kept.
+    pub may_repeat: bool,
+    /// How well it is.
+    pub health: Arc<Health>,
+    /// How long it must be well after it was left out, to be trusted as before.
+    pub(crate) calm: Duration,
+    /// Tells it apart from others, in every process the same.
+    pub(crate) identity: u64,
+    pub(crate) weight: f64,
 }
 
 // === impl Models
@@ -92,7 +114,27 @@ impl Models {
         models
     }
 
+    /// What is known of the health of backends that are the same in `previous` is taken over.
+    pub(crate) fn adopt(&mut self, previous: &Self) {
+        let known: HashMap<u64, &Arc<Health>> = { previous.models.iter() }
+            .flat_map(|model| &model.backends)
+            .map(|backend| (backend.identity, &backend.health))
+            .collect();
+        for backend in self.models.iter_mut().flat_map(|model| &mut model.backends) {
+            let health = known.get(&backend.identity);
+            if let (Some(backend), Some(health)) = (Arc::get_mut(backend), health) {
+                backend.health = Arc::clone(health);
+            }
+        }
+    }
+
+    /// Whether some model's backends are picked by who asks.
+    pub fn balances_by_caller(&self) -> bool {
+        self.balances_by_caller
+    }
+
     fn add(&mut self, model: Model) {
+        self.balances_by_caller |= model.resilience.policy == Policy::ConsistentHash;
         self.by_name.entry(model.name.clone()).or_insert(self.models.len());
         self.models.push(model);
     }
@@ -128,10 +170,11 @@ impl Model {
     ) -> Self {
         let default_timeout = config.listeners.iter().map(|listener| listener.timeout.0).max();
         let timeouts = timeouts(provider.reliability.as_ref(), default_timeout);
+        let resilience = Resilience::compile(provider.reliability.as_ref(), path, diagnostics);
         let mut backends = Vec::new();
         for (index, reference) in provider.backend_refs.iter().enumerate() {
             let path = path.key("backend_refs").index(index);
-            let source = Source { provider, reference, index, timeouts, variables };
+            let source = Source { provider, reference, index, timeouts, resilience: &resilience, variables };
             match source.resolve() {
                 Ok(backend) => backends.push(Arc::new(backend)),
                 Err(problem) => diagnostics.push(problem.at(&path)),
@@ -159,6 +202,8 @@ impl Model {
             pricing: provider.pricing.clone(),
             backends,
             cumulative_weights,
+            resilience,
+            repeating: Arc::default(),
         }
     }
 
@@ -166,17 +211,6 @@ impl Model {
     fn as_adapter(&self, name: ModelName) -> Self {
         let backends = self.backends.iter().map(|backend| Arc::new(backend.serving(name.clone()))).collect();
         Self { name, backends, ..self.clone() }
-    }
-
-    /// The backend for `point` in 0..1: each gets a share of the interval as large as its weight.
-    pub fn pick(&self, point: f64) -> Option<&Arc<Backend>> {
-        let total = *self.cumulative_weights.last()?;
-        if total <= 0.0 {
-            return None;
-        }
-        let target = point * total;
-        let index = self.cumulative_weights.partition_point(|sum| *sum <= target);
-        self.backends.get(index.min(self.backends.len() - 1))
     }
 }
 
@@ -212,6 +246,10 @@ impl Backend {
             upstream_model: model,
             timeouts: self.timeouts,
             is_openai_service: self.is_openai_service,
+            may_repeat: self.may_repeat,
+            health: Arc::clone(&self.health),
+            calm: self.calm,
+            identity: self.identity,
             weight: self.weight,
         }
     }
@@ -247,6 +285,7 @@ struct Source<'c> {
     reference: &'c BackendRef,
     index: usize,
     timeouts: Timeouts,
+    resilience: &'c Resilience,
     variables: &'c dyn Fn(&str) -> Option<String>,
 }
 
@@ -285,8 +324,14 @@ impl Source<'_> {
             0 => "primary".into(),
             index => format!("backend-{}", index + 1),
         });
+        let name = format!("{}/{name}", self.provider.name);
         Ok(Backend {
-            name: format!("{}/{name}", self.provider.name).into(),
+            identity: balance::hashed(format!("{name} {endpoint}{chat_path}").as_bytes()),
+            name: name.into(),
+            may_repeat: self.resilience.retries > 0
+                && (self.resilience.same_backend || self.provider.backend_refs.len() > 1),
+            health: Arc::default(),
+            calm: self.resilience.ejection_time,
             is_openai_service: endpoint.authority() == "api.openai.com:443",
             endpoint: Arc::new(endpoint),
             responses_path: self.responses_path(&chat_path)?,

@@ -9,7 +9,7 @@ use vsr_protocol::{ApiError, ClientRequest, Edits, Protocol, Target};
 use vsr_types::{Evidence, Identity, ModelName, RequestId};
 
 use crate::{
-    Backend, Read, Router, Snapshot,
+    Backend, Draw, Read, Router, Snapshot,
     route::{Arrival, Stop},
 };
 
@@ -59,7 +59,8 @@ impl Router {
         if model.api_format != ApiFormat::Anthropic {
             return Ok(None);
         }
-        let Some(backend) = model.pick(self.next_point()) else { return Ok(None) };
+        let draw = Draw { point: self.next_point(), now: trace.at, caller: None };
+        let Some(backend) = model.pick(draw) else { return Ok(None) };
         let Some(path) = backend.count_path() else { return Ok(None) };
         let target = Target {
             signatures: Some(self.signatures()),

@@ -8,7 +8,7 @@ use std::{
 use vsr_protocol::{AnswerContext, ApiError, Losses};
 use vsr_types::{ModelName, RouteTrace, Stage, Usage};
 
-use crate::{Router, Snapshot, losses};
+use crate::{Backend, Router, Snapshot, attempts::Permit, losses};
 
 /// Follows one request from the routing to the last byte of the answer.
 ///
@@ -21,6 +21,11 @@ pub struct Exchange {
     received: Instant,
     sent: Option<Instant>,
     in_flight: Option<ModelName>,
+    /// The backend that works on it.
+    at: Option<Arc<Backend>>,
+    /// Backends that failed at it.
+    tried: Vec<u64>,
+    permit: Option<Permit>,
     is_recorded: bool,
 }
 
@@ -33,7 +38,18 @@ impl Exchange {
         trace: RouteTrace,
         received: Instant,
     ) -> Self {
-        Self { router, snapshot, trace, received, sent: None, in_flight: None, is_recorded: false }
+        Self {
+            router,
+            snapshot,
+            trace,
+            received,
+            sent: None,
+            in_flight: None,
+            at: None,
+            tried: Vec::new(),
+            permit: None,
+            is_recorded: false,
+        }
     }
 
     /// The trace so far.
@@ -50,7 +66,36 @@ impl Exchange {
         &self.snapshot
     }
 
-    pub(crate) fn begin(&mut self, model: &ModelName) {
+    pub(crate) fn router(&self) -> &Arc<Router> {
+        &self.router
+    }
+
+    pub(crate) fn tried(&mut self, identity: u64) {
+        self.tried.push(identity);
+    }
+
+    pub(crate) fn tried_so_far(&self) -> &[u64] {
+        &self.tried
+    }
+
+    /// The request goes out again, to this backend.
+    pub(crate) fn repeat_at(&mut self, backend: &Arc<Backend>, permit: Permit) {
+        self.permit = Some(permit);
+        self.trace.backend = Some(Arc::clone(&backend.name));
+        self.trace.upstream_model = Some(backend.upstream_model.clone());
+        self.move_to(backend);
+    }
+
+    fn move_to(&mut self, backend: &Arc<Backend>) {
+        self.trace.outcome.attempts += 1;
+        backend.health.begin();
+        if let Some(left) = self.at.replace(Arc::clone(backend)) {
+            left.health.end();
+        }
+    }
+
+    pub(crate) fn begin(&mut self, model: &ModelName, backend: &Arc<Backend>) {
+        self.move_to(backend);
         self.router.metrics().in_flight(&self.snapshot, model, 1);
         self.in_flight = Some(model.clone());
         self.sent = Some(Instant::now());
@@ -122,6 +167,10 @@ impl Exchange {
             return;
         }
         self.trace.outcome.total = self.received.elapsed();
+        self.permit = None;
+        if let Some(backend) = self.at.take() {
+            backend.health.end();
+        }
         if let Some(model) = self.in_flight.take() {
             self.router.metrics().in_flight(&self.snapshot, &model, -1);
         }

@@ -1,7 +1,7 @@
 //! What the contract has and this version does not do: one line for each use, so that nothing is
 //! silently ignored.
 
-use vsr_config::{Config, Document, Plugin, Reliability};
+use vsr_config::{Config, Document, Plugin};
 use vsr_types::{Diagnostics, Path};
 
 use crate::checkpoints::embedding_key;
@@ -130,14 +130,13 @@ fn listeners(document: &Document, config: &Config, diagnostics: &mut Diagnostics
 }
 
 fn providers(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {
-    const ACTIVE: [&str; 4] =
-        ["connect_timeout", "first_byte_timeout", "stream_idle_timeout", "request_timeout"];
+    const PROBES: [&str; 3] = ["health_check_path", "health_check_interval", "health_check_timeout"];
     for index in 0..config.providers.models.len() {
         let path = Path::keys("providers.models").index(index);
-        for key in Reliability::KEYS.iter().filter(|key| !ACTIVE.contains(key)) {
-            let path = path.key("reliability").key(*key);
+        for key in PROBES {
+            let path = path.key("reliability").key(key);
             if document.is_written(&path) {
-                diagnostics.not_active(path, "health checks, retries and balancing policies");
+                diagnostics.not_active(path, "active health checks; failures of requests eject backends");
             }
         }
     }

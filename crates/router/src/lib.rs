@@ -6,7 +6,9 @@
 //! request to its end and records how it went, exactly once.
 
 mod access_log;
+mod attempts;
 mod backends;
+mod balance;
 mod check;
 mod checkpoints;
 mod counting;
@@ -14,22 +16,27 @@ mod exchange;
 mod explain;
 mod fast_response;
 mod headers;
+mod health;
 mod inactive;
 mod knowledge;
 mod losses;
 mod metrics;
 mod read;
 mod reasoning;
+mod resilience;
 mod route;
 mod router;
 mod snapshot;
 
+pub use attempts::{Again, Attempt};
 pub use backends::{Backend, Model, Models};
+pub use balance::Draw;
 pub use checkpoints::HubUse;
 pub use counting::Counting;
 pub use exchange::Exchange;
 pub use explain::Explanation;
 pub use headers::{ResponsePath, protocol_headers, response_headers};
+pub use health::Health;
 pub use metrics::{Metrics, ReloadResult};
 pub use read::{Read, Reading};
 pub use route::{Forward, Refusal, RouteInput, Routed, Shortcut};

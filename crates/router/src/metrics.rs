@@ -1,6 +1,7 @@
 //! Prometheus metrics, under the public release's names. Labels hold configured names alone, so
 //! that no client can make new series.
 
+mod attempts;
 mod encoder;
 mod reloads;
 mod series;
@@ -23,6 +24,7 @@ use vsr_types::{
     Atom, AtomId, Choice, ModelName, ReasoningMode, RouteTrace, SignalFamily, Stage, Timestamp, Usage,
 };
 
+pub(crate) use self::attempts::AttemptSeries;
 use self::encoder::EncoderSeries;
 use self::reloads::ReloadSeries;
 use self::series::{ChoiceKey, ChoiceSeries, DecisionSeries, ModelSeries, RuleSeries};
@@ -109,6 +111,7 @@ pub struct Metrics {
     calibration: OnceLock<CalibrationSeries>,
     encoder: EncoderSeries,
     reloads: ReloadSeries,
+    attempts: AttemptSeries,
 }
 
 /// What is counted of the token estimate.
@@ -183,6 +186,7 @@ impl Default for Metrics {
             calibration: OnceLock::new(),
             encoder: EncoderSeries::new(seconds()),
             reloads: ReloadSeries::default(),
+            attempts: AttemptSeries::default(),
         };
         metrics.register();
         metrics
@@ -193,6 +197,7 @@ impl Metrics {
     fn register(&mut self) {
         self.encoder.register(&mut self.registry);
         self.reloads.register(&mut self.registry);
+        self.attempts.register(&mut self.registry);
         macro_rules! register {
             ($($field:ident: $name:literal, $help:literal;)*) => {
                 $(self.registry.register($name, $help, self.$field.clone());)*
@@ -262,6 +267,11 @@ impl Metrics {
     pub fn refused(&self, reason: &'static str) {
         let label = ByError { model: "unknown".into(), reason: reason.into() };
         self.errors.get_or_create(&label).inc();
+    }
+
+    /// Calls to backends that failed, and what followed.
+    pub(crate) fn attempts(&self) -> &AttemptSeries {
+        &self.attempts
     }
 
     /// Something became of a stored response; `outcome` is one of a fixed set.

@@ -17,8 +17,8 @@ use vsr_types::{
 };
 
 use crate::{
-    Backend, Exchange, Explanation, Model, Read, Router, Snapshot, fast_response::FastResponse, losses,
-    reasoning,
+    Backend, Draw, Exchange, Explanation, Model, Read, Router, Snapshot, balance,
+    fast_response::FastResponse, losses, reasoning, resilience::Policy,
 };
 
 /// What the edge knows about a request.
@@ -35,6 +35,8 @@ pub struct RouteInput<'r> {
     pub received: Instant,
     /// How long its body took to parse.
     pub parse: Duration,
+    /// The session it belongs to, for models whose backends are picked by that.
+    pub session: Option<&'r [u8]>,
     /// What [`Snapshot::reading`] asked for; rules that need it are unavailable without.
     pub read: Option<Read>,
 }
@@ -139,7 +141,12 @@ impl Router {
                 Routed::Shortcut(Box::new(Shortcut { exchange, body, stream: request.stream() }))
             }
             Ok(Arrival::Model { model, choice }) => {
-                match self.forward(snapshot, (request, input.answer_id), model, choice, &mut exchange) {
+                match self.forward(
+                    snapshot,
+                    (request, input.answer_id, input.session),
+                    (model, choice),
+                    &mut exchange,
+                ) {
                     Ok(Prepared { backend, body, context, losses }) => Routed::Forward(Box::new(Forward {
                         exchange,
                         backend,
@@ -266,9 +273,8 @@ impl Router {
     fn forward(
         &self,
         snapshot: &Snapshot,
-        (request, answer_id): (&ClientRequest, &str),
-        model: &Model,
-        choice: Choice,
+        (request, answer_id, session): (&ClientRequest, &str, Option<&[u8]>),
+        (model, choice): (&Model, Choice),
         exchange: &mut Exchange,
     ) -> Result<Prepared, Stop> {
         let started = Instant::now();
@@ -276,7 +282,9 @@ impl Router {
         let name = choice.model.clone();
         let reasoning = choice.reasoning.clone();
         chosen.choice = Some(choice);
-        let Some(backend) = model.pick(self.next_point()) else {
+        let by_caller = model.resilience.policy == Policy::ConsistentHash;
+        let caller = by_caller.then(|| balance::caller(session, &chosen.identity)).flatten();
+        let Some(backend) = model.pick(Draw { point: self.next_point(), now: chosen.at, caller }) else {
             return Err(Stop::new(
                 "no_backend",
                 503,
@@ -322,7 +330,7 @@ impl Router {
         }
         chosen.stages.add(Stage::Rewrite, started.elapsed());
         self.metrics().record_choice(snapshot, chosen);
-        exchange.begin(&name);
+        exchange.begin(&name, backend);
         let (body, losses) = (outgoing.body, outgoing.losses);
         Ok(Prepared { backend: Arc::clone(backend), body, context, losses })
     }

@@ -74,10 +74,11 @@ pub fn compile_after(
     let signals = SignalSet::compile_for(&config, &support, &mut atoms, &mut diagnostics);
     let policy = Policy::compile(&config, &mut atoms, &mut diagnostics);
     let selection = Selection::compile(&config, &mut diagnostics);
-    let models = Models::compile(&config, variables, &mut diagnostics);
+    let mut models = Models::compile(&config, variables, &mut diagnostics);
     let mut remote = RemoteModels::compile(&config, variables, &mut diagnostics);
     if let Some(previous) = previous {
         remote.adopt(&previous.remote);
+        models.adopt(&previous.models);
     }
     let fast_responses = config.routing.decisions.iter().map(FastResponse::of).collect();
     let families = policy.used_families();

@@ -39,6 +39,8 @@ pub struct Outcome {
     pub status: u16,
     /// Whether the answer was streamed.
     pub streamed: bool,
+    /// How many times a backend was called: more than once if calls failed and were repeated.
+    pub attempts: u32,
     /// Tokens, where the backend reported them.
     pub usage: Option<Usage>,
     /// From request received to the first byte of the answer's body.

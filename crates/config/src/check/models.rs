@@ -110,15 +110,23 @@ fn backend(backend: &BackendRef, place: &Path, decoder: &mut Decoder<'_>) {
 fn reliability(settings: &Reliability, place: &Path, decoder: &mut Decoder<'_>) {
     Ranges::of(place.clone(), decoder)
         .positive("base_ejection_time", settings.base_ejection_time)
+        .positive("max_ejection_time", settings.max_ejection_time)
+        .positive("retry_backoff", settings.retry_backoff)
         .positive("health_check_interval", settings.health_check_interval)
         .positive("health_check_timeout", settings.health_check_timeout)
         .positive("connect_timeout", settings.connect_timeout)
         .positive("first_byte_timeout", settings.first_byte_timeout)
         .positive("stream_idle_timeout", settings.stream_idle_timeout)
         .positive("request_timeout", settings.request_timeout);
-    if let Some(percent) = settings.max_ejection_percent.filter(|percent| *percent > 100) {
-        let message = format!("expected a value from 0 to 100, found {percent}");
-        decoder.push(Diagnostic::error(place.key("max_ejection_percent"), message));
+    let shares = [
+        ("max_ejection_percent", settings.max_ejection_percent.unwrap_or_default()),
+        ("retry_budget_percent", settings.retry_budget_percent),
+    ];
+    for (key, percent) in shares {
+        if percent > 100 {
+            let message = format!("expected a value from 0 to 100, found {percent}");
+            decoder.push(Diagnostic::error(place.key(key), message));
+        }
     }
 }
 

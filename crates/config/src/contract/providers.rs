@@ -104,17 +104,28 @@ contract! {
 
     /// Health, retries and balancing of a model's backends.
     pub struct Reliability {
-        /// How a backend is picked.
+        /// How a backend is picked: `weighted` (the default), `least_request` or `consistent_hash`.
         lb_policy: Option<String> = None,
-        /// How often a request is tried again.
+        /// How often a request is tried again, also at the backend that failed. If absent, it is tried twice at others.
         retry_count: Option<u32> = None,
-        /// What is tried again.
+        /// What is tried again, separated by commas: `connect-failure`, `reset`, `gateway-error`, `5xx`, `retriable-4xx`,
+        /// `rate-limited` or statuses; `connect-failure,rate-limited` if absent.
         retry_on: Option<String> = None,
-        /// Failures in a row that eject a backend.
+        /// The wait before a second attempt; doubled for each one after it, and drawn at random below that.
+        retry_backoff: TimeSpan = TimeSpan(std::time::Duration::from_millis(25)),
+        /// The longest `retry-after` that is waited for.
+        max_retry_after: TimeSpan = TimeSpan::seconds(1),
+        /// The largest share of a model's requests that may be repetitions at one time, in percent.
+        retry_budget_percent: u32 = 20,
+        /// So many requests may be repetitions at one time, whatever their share.
+        min_retry_concurrency: u32 = 3,
+        /// Failures in a row that eject a backend; 5 if absent, 0 for none.
         consecutive_5xx: Option<u32> = None,
-        /// How long a backend is ejected at first.
+        /// How long a backend is ejected at first, and by how much longer each time; 30 s if absent.
         base_ejection_time: Option<TimeSpan> = None,
-        /// The largest share of backends ejected at one time, in percent.
+        /// The longest time a backend is ejected.
+        max_ejection_time: TimeSpan = TimeSpan::seconds(300),
+        /// The largest share of backends ejected at one time, in percent; 50 if absent. One may always be, the last never.
         max_ejection_percent: Option<u32> = None,
         /// The path that is probed.
         health_check_path: Option<String> = None,

@@ -11,6 +11,7 @@ mod door;
 mod drain;
 mod elsewhere;
 mod endpoints;
+mod failover;
 mod headers;
 mod learned;
 mod panics;

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod backends;
+mod balancing;
 mod checkpoints;
 mod conformance;
 mod explicit_models;

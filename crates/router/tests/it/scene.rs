@@ -77,6 +77,7 @@ impl Scene {
                 answer_id: "a1",
                 received: Instant::now(),
                 parse: Duration::ZERO,
+                session: None,
                 read: None,
             },
         )
