@@ -11,6 +11,7 @@ use vsr_protocol::{
     translate_answer,
 };
 use vsr_router::{Again, Attempt, Exchange, Forward, ResponsePath};
+use vsr_types::Usage;
 use vsr_upstream::{Body, ErrorKind, Request, Response, Timeouts};
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     events::{EncodedStream, EventStream},
     failure::Failure,
     headers,
+    named::Named,
     ping::Ping,
     relay::{Relay, Watched},
     responses::Earlier,
@@ -56,12 +58,42 @@ pub(crate) async fn forward(
     }
     forward.losses.extend(lost);
     let whole = std::mem::take(&mut forward.body);
-    let sent = send(call, &client_headers, &mut forward, (shorter, whole)).await;
+    let sent = send(call, &client_headers, &mut forward, (shorter, whole), None).await;
     let mut pending = Pending(forward);
     match sent {
         Ok(response) => {
             pending.0.exchange.upstream_head();
             pending.pass_on(call, response).await
+        }
+        Err(error) => pending.fail(call, &error),
+    }
+}
+
+/// A body that is not looked into but for the model it names, and where it goes.
+pub(crate) struct Unread {
+    pub(crate) named: Named,
+    /// What follows `/v1` in the path.
+    pub(crate) path: &'static str,
+}
+
+/// Sends a request that is no conversation, and makes the client's answer of what comes back, as it is.
+pub(crate) async fn pass_through(
+    call: &Call<'_>,
+    client_headers: HeaderMap,
+    mut forward: Box<Forward>,
+    unread: Unread,
+) -> Answer {
+    let body = unread.named.naming(forward.backend.upstream_model.as_str());
+    let sent = send(call, &client_headers, &mut forward, (None, body), Some(&unread)).await;
+    let mut pending = Pending(forward);
+    match sent {
+        Ok(response) => {
+            pending.0.exchange.upstream_head();
+            if response.status.is_success() {
+                pending.unread(call, response).await
+            } else {
+                pending.pass_on(call, response).await
+            }
         }
         Err(error) => pending.fail(call, &error),
     }
@@ -74,17 +106,25 @@ async fn send(
     client_headers: &HeaderMap,
     forward: &mut Forward,
     (mut shorter, mut whole): (Option<Bytes>, Bytes),
+    unread: Option<&Unread>,
 ) -> Result<Response, vsr_upstream::Error> {
     let protocols = (forward.context.client, forward.context.upstream);
     loop {
         let Forward { backend, context, exchange, .. } = &*forward;
-        let headers = headers::to_backend(client_headers, call.listener(), backend, protocols, call.id);
+        let mut headers = headers::to_backend(client_headers, call.listener(), backend, protocols, call.id);
+        let beside = unread.and_then(|unread| backend.path_beside(unread.path));
+        if let Some(Unread { named, .. }) = unread {
+            headers.insert(header::CONTENT_TYPE, named.content_type.clone());
+        }
         let left = call.listener().request_timeout.saturating_sub(exchange.elapsed());
         let total = backend.timeouts.total.map_or(left, |total| total.min(left));
         let timeouts = Timeouts { total: Some(total), ..backend.timeouts };
         let send = async |headers: HeaderMap, body: Bytes| {
             let endpoint = Arc::clone(&backend.endpoint);
-            let path_and_query = call.upstream_path(backend.path(context.upstream), context.upstream);
+            let path_and_query = match &beside {
+                Some(path) => path.clone(),
+                None => call.upstream_path(backend.path(context.upstream), context.upstream),
+            };
             let request = Request { method: Method::POST, endpoint, path_and_query, headers, body };
             call.upstream().send(request, &timeouts).await
         };
@@ -107,6 +147,9 @@ async fn send(
         else {
             return sent;
         };
+        if unread.is_some_and(|unread| backend.path_beside(unread.path).is_none()) {
+            return sent;
+        }
         tracing::debug!(
             request_id = %forward.exchange.trace().request_id,
             failed = %forward.backend.name,
@@ -119,7 +162,10 @@ async fn send(
             tokio::time::sleep(wait).await;
         }
         if !Arc::ptr_eq(&backend, &forward.backend) {
-            whole = backend.body_meant_for(&forward.backend, protocols.1, whole);
+            whole = match unread {
+                Some(unread) => unread.named.naming(backend.upstream_model.as_str()),
+                None => backend.body_meant_for(&forward.backend, protocols.1, whole),
+            };
             forward.context.upstream_model = backend.upstream_model.as_str().into();
             forward.backend = backend;
         }
@@ -199,6 +245,42 @@ impl Pending {
         head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers::to_client(headers, &call.listener().headers, &mut head);
         *answer.headers_mut() = head;
+        answer
+    }
+
+    /// An answer that is passed as it is; of JSON its usage is recorded.
+    async fn unread(self, call: &Call<'_>, response: Response) -> Answer {
+        let Response { status, headers, body, .. } = response;
+        let is_json = headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+        let mut answer = if is_json {
+            let body = match body.collect(MAX_ANSWER_BYTES).await {
+                Ok(body) => body,
+                Err(error) => return self.fail(call, &error),
+            };
+            let Forward { mut exchange, .. } = *self.0;
+            exchange.status(status.as_u16());
+            exchange.first_byte();
+            if let Some(usage) = usage(&body) {
+                exchange.usage(usage);
+            }
+            let mut answer = answer::whole(status, body);
+            add_protocol_headers(&exchange, ResponsePath::Upstream, call, answer.headers_mut());
+            add_routing_headers(&exchange, call, answer.headers_mut());
+            exchange.end(None);
+            answer
+        } else {
+            let Forward { mut exchange, .. } = *self.0;
+            exchange.status(status.as_u16());
+            let mut head = HeaderMap::with_capacity(16);
+            add_protocol_headers(&exchange, ResponsePath::Upstream, call, &mut head);
+            add_routing_headers(&exchange, call, &mut head);
+            let mut answer = answer::encoded(status, EncodedStream::new(body, exchange));
+            *answer.headers_mut() = head;
+            answer
+        };
+        headers::to_client(headers, &call.listener().headers, answer.headers_mut());
         answer
     }
 
@@ -343,6 +425,23 @@ pub(crate) fn add_routing_headers(exchange: &Exchange, call: &Call<'_>, headers:
     vsr_router::response_headers(exchange.trace(), call.listener().routing_headers, |name, value| {
         headers.insert(name, value);
     });
+}
+
+/// The usage that an answer reports.
+fn usage(body: &Bytes) -> Option<Usage> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        usage: Option<Reported>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Reported {
+        prompt_tokens: Option<u64>,
+        completion_tokens: Option<u64>,
+    }
+    let reported = serde_json::from_slice::<Answer>(body).ok()?.usage?;
+    let prompt_tokens = reported.prompt_tokens?;
+    let completion_tokens = reported.completion_tokens.unwrap_or_default();
+    Some(Usage { prompt_tokens, completion_tokens, ..Usage::default() })
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

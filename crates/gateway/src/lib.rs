@@ -24,6 +24,8 @@ mod header_rules;
 mod headers;
 mod listener;
 mod models;
+mod named;
+mod pass_through;
 mod ping;
 mod refusal;
 mod relay;

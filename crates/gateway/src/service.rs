@@ -19,7 +19,7 @@ use crate::{
     connection::Connection,
     count, guard, headers,
     listener::Rules,
-    models,
+    models, pass_through,
     refusal::Refusal,
     request_id::{Id, REQUEST_ID, X_REQUEST_ID},
     responses::{self, Place},
@@ -48,6 +48,8 @@ enum Endpoint<'p> {
     /// A request for an answer.
     Answer(Protocol),
     CountTokens,
+    /// A request that is no conversation, by what follows `/v1`.
+    Unread(&'static str),
     /// Stored responses and conversations.
     Stored(Place<'p>),
     Models,
@@ -121,6 +123,7 @@ async fn respond(call: &Call<'_>, head: Parts, body: &mut Incoming) -> Answer {
     match endpoint {
         Endpoint::Answer(_) => chat::complete(call, headers, body, identity).await,
         Endpoint::CountTokens => Box::pin(count::tokens(call, headers, body, identity)).await,
+        Endpoint::Unread(path) => Box::pin(pass_through::serve(call, headers, body, identity, path)).await,
         Endpoint::Stored(place) => {
             let asked = responses::Asked { place, method: &method, query: uri.query().unwrap_or_default() };
             Box::pin(responses::serve(call, asked, &headers, body, &identity)).await
@@ -263,7 +266,8 @@ impl<'p> Endpoint<'p> {
             "/startup-status" => Self::StartupStatus,
             _ => match path.strip_prefix("/v1/models/") {
                 Some(name) => Self::Model(name),
-                None => Place::of(path).map_or(Self::Unknown, Self::Stored),
+                None => pass_through::path(path)
+                    .map_or_else(|| Place::of(path).map_or(Self::Unknown, Self::Stored), Self::Unread),
             },
         }
     }
@@ -281,7 +285,7 @@ impl<'p> Endpoint<'p> {
     /// The methods it takes.
     fn allowed(self) -> &'static str {
         match self {
-            Self::Answer(_) | Self::CountTokens => "POST",
+            Self::Answer(_) | Self::CountTokens | Self::Unread(_) => "POST",
             Self::Stored(place) => place.allowed(),
             _ => "GET, HEAD",
         }

@@ -94,7 +94,7 @@ pub struct Refusal {
 /// Why the pipeline stopped before a model was reached.
 pub(crate) struct Stop {
     pub(crate) error: ApiError,
-    reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 /// A request ready to be sent.
@@ -112,7 +112,7 @@ pub(crate) enum Arrival<'s> {
 }
 
 impl Stop {
-    fn new(reason: &'static str, status: u16, message: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: &'static str, status: u16, message: impl Into<String>) -> Self {
         Self { error: ApiError::new(status, message), reason }
     }
 }
@@ -420,7 +420,7 @@ fn choose<'s>(
     }
 }
 
-fn plain_choice(model: &Model, method: &'static str, model_ref: Option<usize>) -> Choice {
+pub(crate) fn plain_choice(model: &Model, method: &'static str, model_ref: Option<usize>) -> Choice {
     Choice {
         model: model.name.clone(),
         card: model.card.clone(),

@@ -49,7 +49,7 @@ fn pipelined_requests_are_answered_in_order() {
 fn a_refused_request_leaves_its_connection_usable() {
     let (_backend, scene) = scene("");
     let mut client = scene.connect();
-    client.send(b"POST /v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello");
+    client.send(b"POST /v1/nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello");
     assert_eq!(client.read_response().status(), 404);
     client.send(&chat_bytes("{}", ""));
     assert_eq!(client.read_response().status(), 400);

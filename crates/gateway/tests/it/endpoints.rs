@@ -14,8 +14,7 @@ fn scene() -> (Backend, Scene) {
 #[test]
 fn a_path_that_is_no_endpoint_is_404_in_the_protocols_shape() {
     let (_backend, scene) = scene();
-    for path in
-        ["/v1", "/v1/embeddings", "/v1/chat", "/v1/chat/completions/x", "/", "/metrics", "/v1x/models"]
+    for path in ["/v1", "/v1/embedding", "/v1/chat", "/v1/chat/completions/x", "/", "/metrics", "/v1x/models"]
     {
         let response = RawClient::get(scene.port(), path);
         assert_eq!(response.status(), 404, "{path}");

@@ -15,6 +15,7 @@ mod failover;
 mod headers;
 mod learned;
 mod panics;
+mod pass_through;
 mod pings;
 mod protocols;
 mod reload;
