@@ -92,11 +92,21 @@ async fn ask(
 ) -> Result<Option<Answer>, Refusal> {
     let Counting { backend, model, path, body } = counting;
     let protocols = (Protocol::Messages, Protocol::Messages);
+    let user_key = headers::user_key(&client_headers, call, &backend)
+        .map_err(|error| Refusal::of(error, "provider_key_missing"))?;
+    let is_users = user_key.is_some();
     let request = Request {
         method: Method::POST,
         endpoint: backend.endpoint.clone(),
         path_and_query: call.upstream_path(&path, Protocol::Messages),
-        headers: headers::to_backend(&client_headers, call.listener(), &backend, protocols, call.id),
+        headers: headers::to_backend(
+            &client_headers,
+            call.listener(),
+            &backend,
+            protocols,
+            call.id,
+            user_key,
+        ),
         body,
     };
     let left = call.listener().request_timeout.saturating_sub(call.received.elapsed());
@@ -113,7 +123,7 @@ async fn ask(
     {
         return Ok(None);
     }
-    if status == StatusCode::UNAUTHORIZED && backend.has_credential {
+    if status == StatusCode::UNAUTHORIZED && backend.has_credential && !is_users {
         return Err(failed(Failure::CREDENTIAL_REFUSED));
     }
     let body = body.collect(MAX_COUNT_BYTES).await.map_err(|error| failed(Failure::of(error.kind())))?;

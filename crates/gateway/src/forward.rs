@@ -37,7 +37,21 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 const MAX_ERROR_BYTES: usize = 1024 * 1024;
 
 /// A request at its backend. The forward stays in its box: it is large, and moves with every step.
-struct Pending(Box<Forward>);
+struct Pending(Box<Forward>, KeyOwner);
+
+/// Whose key a backend got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeyOwner {
+    User,
+    Router,
+}
+
+/// Why there is no answer of a backend.
+enum Unsent {
+    Failed(vsr_upstream::Error),
+    /// Whoever asks has no key for the backend.
+    NoKey(ApiError),
+}
 
 /// Sends the request and makes the client's answer of what comes back. Where the backend may still know the earlier
 /// turns, it is first sent the body that only refers to them.
@@ -59,13 +73,20 @@ pub(crate) async fn forward(
     forward.losses.extend(lost);
     let whole = std::mem::take(&mut forward.body);
     let sent = send(call, &client_headers, &mut forward, (shorter, whole), None).await;
-    let mut pending = Pending(forward);
     match sent {
-        Ok(response) => {
+        Ok((response, owner)) => {
+            let mut pending = Pending(forward, owner);
             pending.0.exchange.upstream_head();
             pending.pass_on(call, response).await
         }
-        Err(error) => pending.fail(call, &error),
+        Err(unsent) => unanswered(call, forward, unsent),
+    }
+}
+
+fn unanswered(call: &Call<'_>, forward: Box<Forward>, unsent: Unsent) -> Answer {
+    match unsent {
+        Unsent::Failed(error) => Pending(forward, KeyOwner::Router).fail(call, &error),
+        Unsent::NoKey(error) => turned_away(call, forward.exchange, &error, "provider_key_missing"),
     }
 }
 
@@ -85,9 +106,9 @@ pub(crate) async fn pass_through(
 ) -> Answer {
     let body = unread.named.naming(forward.backend.upstream_model.as_str());
     let sent = send(call, &client_headers, &mut forward, (None, body), Some(&unread)).await;
-    let mut pending = Pending(forward);
     match sent {
-        Ok(response) => {
+        Ok((response, owner)) => {
+            let mut pending = Pending(forward, owner);
             pending.0.exchange.upstream_head();
             if response.status.is_success() {
                 pending.unread(call, response).await
@@ -95,7 +116,7 @@ pub(crate) async fn pass_through(
                 pending.pass_on(call, response).await
             }
         }
-        Err(error) => pending.fail(call, &error),
+        Err(unsent) => unanswered(call, forward, unsent),
     }
 }
 
@@ -107,11 +128,14 @@ async fn send(
     forward: &mut Forward,
     (mut shorter, mut whole): (Option<Bytes>, Bytes),
     unread: Option<&Unread>,
-) -> Result<Response, vsr_upstream::Error> {
+) -> Result<(Response, KeyOwner), Unsent> {
     let protocols = (forward.context.client, forward.context.upstream);
     loop {
         let Forward { backend, context, exchange, .. } = &*forward;
-        let mut headers = headers::to_backend(client_headers, call.listener(), backend, protocols, call.id);
+        let user_key = headers::user_key(client_headers, call, backend).map_err(Unsent::NoKey)?;
+        let owner = if user_key.is_some() { KeyOwner::User } else { KeyOwner::Router };
+        let mut headers =
+            headers::to_backend(client_headers, call.listener(), backend, protocols, call.id, user_key);
         let beside = unread.and_then(|unread| backend.path_beside(unread.path));
         if let Some(Unread { named, .. }) = unread {
             headers.insert(header::CONTENT_TYPE, named.content_type.clone());
@@ -145,10 +169,10 @@ async fn send(
         let left = call.listener().request_timeout.saturating_sub(forward.exchange.elapsed());
         let Some(Again { backend, wait }) = forward.exchange.attempted(&forward.backend, attempt, left)
         else {
-            return sent;
+            return sent.map(|response| (response, owner)).map_err(Unsent::Failed);
         };
         if unread.is_some_and(|unread| backend.path_beside(unread.path).is_none()) {
-            return sent;
+            return sent.map(|response| (response, owner)).map_err(Unsent::Failed);
         }
         tracing::debug!(
             request_id = %forward.exchange.trace().request_id,
@@ -192,7 +216,7 @@ impl Pending {
                 Err(error) => self.fail(call, &error),
             };
         }
-        if status == StatusCode::UNAUTHORIZED && self.0.backend.has_credential {
+        if status == StatusCode::UNAUTHORIZED && self.0.backend.has_credential && self.1 == KeyOwner::Router {
             // The router's own key was refused: nothing the client sent is at fault, and what the
             // backend says about the key is not for the client.
             return self.refuse(call, Failure::CREDENTIAL_REFUSED);

@@ -2,13 +2,14 @@
 //! a listener's rules change in that.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use vsr_protocol::Protocol;
+use vsr_protocol::{ApiError, Protocol};
 use vsr_router::Backend;
 
 use crate::{
     header_rules::HeaderRules,
     listener::Rules,
     request_id::{Id, REQUEST_ID, X_REQUEST_ID},
+    service::Call,
 };
 
 pub(crate) const X_SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
@@ -23,16 +24,18 @@ pub(crate) fn to_backend(
     backend: &Backend,
     (client_protocol, protocol): (Protocol, Protocol),
     id: &Id,
+    user_key: Option<HeaderValue>,
 ) -> HeaderMap {
     let (door, rules) = (&rules.door, &rules.headers);
     let named_by_connection = named_by_connection(client);
-    let keeps_credentials = !backend.has_credential && !door.demands_key();
+    let keeps_credentials = !backend.has_credential && user_key.is_none() && !door.demands_key();
     let mut headers = HeaderMap::with_capacity(client.keys_len() + backend.headers.len() + 3);
     for name in client.keys() {
         let is_private = is_private(name.as_str())
             || !rules.passes_request(name.as_str(), !is_personal(name.as_str()))
             || !keeps_credentials && is_credential(name)
             || door.owns_header(name)
+            || backend.withheld.contains(name)
             || client_protocol != protocol && is_of_vendor(name.as_str(), client_protocol)
             || named_by_connection.contains(name);
         if !is_private {
@@ -53,7 +56,40 @@ pub(crate) fn to_backend(
     for (name, value) in &backend.headers {
         headers.insert(name.clone(), value.clone());
     }
+    if let (Some(key), Some(value)) = (&backend.user_key, user_key) {
+        headers.insert(key.into.clone(), value);
+    }
     headers
+}
+
+/// The key for `backend` of whoever asks, ready to be sent, if a trusted peer sent one.
+///
+/// # Errors
+/// There is none and the configuration demands one, or it cannot be told which it is.
+pub(crate) fn user_key(
+    client: &HeaderMap,
+    call: &Call<'_>,
+    backend: &Backend,
+) -> Result<Option<HeaderValue>, ApiError> {
+    let door = &call.listener().door;
+    if let Some(key) = &backend.user_key
+        && client.contains_key(&key.from)
+        && door.trusts(call.connection.peer.ip())
+    {
+        let mut values = client.get_all(&key.from).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            let message = format!("the header `{}` was sent more than once", key.from);
+            return Err(ApiError::new(400, message).with_code("ambiguous_identity"));
+        };
+        if let Some(value) = key.value(value) {
+            return Ok(Some(value));
+        }
+    }
+    if backend.demands_user_key {
+        let message = format!("there is no key of yours for backend `{}`", backend.name);
+        return Err(ApiError::new(401, message).with_code("provider_key_missing"));
+    }
+    Ok(None)
 }
 
 /// Adds the headers of a backend's response that the client gets.

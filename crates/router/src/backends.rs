@@ -8,8 +8,8 @@ use std::{
 
 use http::{HeaderName, HeaderValue, header, uri::PathAndQuery};
 use vsr_config::{
-    ApiFormat, BackendProtocol, BackendRef, Config, Pricing, ProviderKind, ProviderModel, ReasoningFamily,
-    Reliability, ResponsesSupport,
+    ApiFormat, AuthzService, BackendProtocol, BackendRef, Config, Pricing, ProviderKind, ProviderModel,
+    ReasoningFamily, Reliability, ResponsesSupport,
 };
 use vsr_protocol::Protocol;
 use vsr_types::{Diagnostic, Diagnostics, ModelName, Path, Secret};
@@ -19,6 +19,7 @@ use crate::{
     balance,
     health::Health,
     resilience::{Policy, Resilience},
+    user_key::{KeyChain, UserKey},
 };
 
 /// Every model that can be named, adapters included.
@@ -68,6 +69,12 @@ pub struct Backend {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether the router has a credential of its own, so that the client's must not be sent.
     pub has_credential: bool,
+    /// How users' own keys for it come, if they may have some.
+    pub user_key: Option<UserKey>,
+    /// Whether requests without a user's key are refused.
+    pub demands_user_key: bool,
+    /// Headers that hold users' keys for some provider, so that no backend gets them as they are.
+    pub withheld: Arc<[HeaderName]>,
     /// The model id this backend knows.
     pub upstream_model: ModelName,
     /// How long a call may take.
@@ -171,10 +178,23 @@ impl Model {
         let default_timeout = config.listeners.iter().map(|listener| listener.timeout.0).max();
         let timeouts = timeouts(provider.reliability.as_ref(), default_timeout);
         let resilience = Resilience::compile(provider.reliability.as_ref(), path, diagnostics);
+        let authz = &config.global.services.authz;
+        let written = authz.providers.iter().flat_map(|source| source.headers.values());
+        let withheld: Arc<[HeaderName]> =
+            written.filter_map(|name| HeaderName::try_from(name.as_str()).ok()).collect();
         let mut backends = Vec::new();
         for (index, reference) in provider.backend_refs.iter().enumerate() {
             let path = path.key("backend_refs").index(index);
-            let source = Source { provider, reference, index, timeouts, resilience: &resilience, variables };
+            let source = Source {
+                provider,
+                reference,
+                index,
+                timeouts,
+                resilience: &resilience,
+                authz,
+                withheld: &withheld,
+                variables,
+            };
             match source.resolve() {
                 Ok(backend) => backends.push(Arc::new(backend)),
                 Err(problem) => diagnostics.push(problem.at(&path)),
@@ -243,6 +263,9 @@ impl Backend {
             responses_path: self.responses_path.clone(),
             headers: self.headers.clone(),
             has_credential: self.has_credential,
+            user_key: self.user_key.clone(),
+            demands_user_key: self.demands_user_key,
+            withheld: Arc::clone(&self.withheld),
             upstream_model: model,
             timeouts: self.timeouts,
             is_openai_service: self.is_openai_service,
@@ -286,6 +309,8 @@ struct Source<'c> {
     index: usize,
     timeouts: Timeouts,
     resilience: &'c Resilience,
+    authz: &'c AuthzService,
+    withheld: &'c Arc<[HeaderName]>,
     variables: &'c dyn Fn(&str) -> Option<String>,
 }
 
@@ -316,7 +341,23 @@ impl Source<'_> {
             headers
                 .push((header_name("extra_headers", name)?, header_value("extra_headers", value.expose())?));
         }
-        let credential = self.credential();
+        let mut credential = self.credential();
+        let mut chain = None;
+        if let Some(provider) = reference.provider {
+            let of_provider = KeyChain::of(self.authz, provider, credential.is_some()).map_err(|name| {
+                SourceProblem("provider", format!("the header for users' keys, `{name}`, is no header name"))
+            })?;
+            credential = credential.filter(|_| of_provider.uses_configured);
+            chain = Some(of_provider);
+        }
+        let demands_user_key = chain.as_ref().is_some_and(|chain| chain.is_required);
+        let user_key = match chain.and_then(|chain| chain.from) {
+            Some(from) => {
+                let (into, prefix) = self.key_header()?;
+                Some(UserKey { from, into, prefix: prefix.to_owned() })
+            }
+            None => None,
+        };
         if let Some(key) = &credential {
             headers.push(self.authentication(key)?);
         }
@@ -338,6 +379,9 @@ impl Source<'_> {
             chat_path,
             headers,
             has_credential: credential.is_some(),
+            user_key,
+            demands_user_key,
+            withheld: Arc::clone(self.withheld),
             upstream_model: self.upstream_model(),
             timeouts: self.timeouts,
             weight: reference.weight.unwrap_or(1.0),
@@ -422,7 +466,8 @@ impl Source<'_> {
         self.reference.api_key.clone().or_else(from_environment).filter(|key| !key.is_empty())
     }
 
-    fn authentication(&self, key: &Secret) -> Result<(HeaderName, HeaderValue), SourceProblem> {
+    /// The header that carries the key, and the word before it.
+    fn key_header(&self) -> Result<(HeaderName, &str), SourceProblem> {
         let default_header = match self.reference.provider {
             Some(ProviderKind::Anthropic) => "x-api-key",
             None if self.speaks_messages() => "x-api-key",
@@ -432,7 +477,11 @@ impl Source<'_> {
         let written = self.reference.auth_header.as_deref().unwrap_or(default_header);
         let name = header_name("auth_header", written)?;
         let default_prefix = if name == header::AUTHORIZATION { "Bearer" } else { "" };
-        let prefix = self.reference.auth_prefix.as_deref().unwrap_or(default_prefix).trim();
+        Ok((name, self.reference.auth_prefix.as_deref().unwrap_or(default_prefix).trim()))
+    }
+
+    fn authentication(&self, key: &Secret) -> Result<(HeaderName, HeaderValue), SourceProblem> {
+        let (name, prefix) = self.key_header()?;
         let separator = if prefix.is_empty() { "" } else { " " };
         let mut value = HeaderValue::from_str(&format!("{prefix}{separator}{}", key.expose()))
             .map_err(|_| SourceProblem("api_key", "the key holds characters that no header can".into()))?;

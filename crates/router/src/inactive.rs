@@ -19,7 +19,6 @@ const BLOCKS: &[(&str, &str)] = &[
     ("global.services.startup_status", "stored startup status"),
     ("global.services.observability.metrics.windowed_metrics", "windowed metrics"),
     ("global.services.observability.tracing", "OpenTelemetry tracing"),
-    ("global.services.authz.providers", "per-user provider credentials"),
     ("global.services.ratelimit", "rate limits"),
     ("global.stores.semantic_cache", "the semantic cache"),
     ("global.stores.memory", "memory"),

@@ -28,6 +28,7 @@ mod resilience;
 mod route;
 mod router;
 mod snapshot;
+mod user_key;
 
 pub use attempts::{Again, Attempt};
 pub use backends::{Backend, Model, Models};
@@ -44,3 +45,4 @@ pub use read::{Read, Reading};
 pub use route::{Forward, Refusal, RouteInput, Routed, Shortcut};
 pub use router::{Router, RouterParts};
 pub use snapshot::{Snapshot, Surroundings, compile, compile_after};
+pub use user_key::UserKey;

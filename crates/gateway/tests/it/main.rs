@@ -29,3 +29,4 @@ mod scene;
 mod signatures;
 mod streaming;
 mod translation_policy;
+mod user_keys;
