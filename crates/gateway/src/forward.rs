@@ -8,7 +8,7 @@ use vsr_config::RoutingHeaders;
 use vsr_protocol::{
     AnswerContext, ApiError, Losses, Protocol, Reason, StreamTranslator, TranslatorOptions,
     openai_chat::{StreamObserver, StreamOptions},
-    translate_answer,
+    own_error, replay_answer, translate_answer,
 };
 use vsr_router::{Again, Attempt, Exchange, Forward, ResponsePath};
 use vsr_types::Usage;
@@ -308,16 +308,21 @@ impl Pending {
         answer
     }
 
-    fn whole(self, call: &Call<'_>, status: StatusCode, headers: HeaderMap, body: Bytes) -> Answer {
-        let Forward { mut exchange, backend, context, mut losses, .. } = *self.0;
-        let body = if context.client == context.upstream && is_encoded(&headers) {
+    /// A whole answer. Where the client asked for a stream of a backend that does not stream, it is made one.
+    fn whole(self, call: &Call<'_>, status: StatusCode, mut headers: HeaderMap, body: Bytes) -> Answer {
+        let Forward { mut exchange, backend, context, mut losses, stream, .. } = *self.0;
+        let is_unread = context.client == context.upstream && is_encoded(&headers);
+        let body = if is_unread {
             body
         } else {
-            match read_answer(body, &context, &mut exchange, &mut losses) {
+            match read_answer(&body, &context, stream, &mut exchange, &mut losses) {
                 Ok(body) => body,
                 Err(failure) => return refused(call, exchange, &backend, failure),
             }
         };
+        if stream && !is_unread {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        }
         exchange.status(status.as_u16());
         exchange.first_byte();
         let mut answer = answer::whole(status, body);
@@ -330,7 +335,8 @@ impl Pending {
         answer
     }
 
-    /// An error of the backend: its own body if both sides speak the same protocol, else its words in the client's.
+    /// An error of the backend: its own body if that has the shape that the client's protocol demands, else its words in
+    /// that shape.
     fn error(
         self,
         call: &Call<'_>,
@@ -341,13 +347,26 @@ impl Pending {
         let Forward { mut exchange, backend, context, losses, .. } = *self.0;
         let translates = context.client != context.upstream;
         let code = status.as_u16();
-        let mut answer = match body.filter(|body| is_readable(&headers, body)) {
-            Some(body) if !translates => answer::whole(status, body),
-            body => {
-                let encoded = is_encoded(&headers);
-                headers.remove(header::CONTENT_TYPE);
-                headers.remove(header::CONTENT_ENCODING);
-                let stated = body.filter(|_| !encoded).and_then(|body| ApiError::from_upstream(code, &body));
+        let is_encoded = is_encoded(&headers);
+        let body = body.filter(|body| !body.is_empty());
+        let own = match &body {
+            _ if translates => None,
+            Some(body) if is_encoded => Some(body.clone()),
+            body => body.as_ref().and_then(|body| own_error(code, body, context.client)),
+        };
+        if !is_encoded || own.is_none() {
+            headers.remove(header::CONTENT_TYPE);
+            headers.remove(header::CONTENT_ENCODING);
+        }
+        let mut answer = match own {
+            Some(body) => {
+                let told = ApiError::new(code, "").status_for(context.client);
+                let status = StatusCode::from_u16(told).unwrap_or(status);
+                if is_encoded { answer::whole(status, body) } else { answer::json(status, body) }
+            }
+            None => {
+                let stated =
+                    body.filter(|_| !is_encoded).and_then(|body| ApiError::from_upstream(code, &body));
                 let error = stated.unwrap_or_else(|| {
                     let name = &backend.name;
                     ApiError::new(
@@ -396,20 +415,18 @@ fn turned_away(call: &Call<'_>, mut exchange: Exchange, error: &ApiError, reason
     answer
 }
 
-/// A whole answer as the client gets it; its usage is recorded. What cannot be read is passed on only where nothing
-/// has to be translated.
+/// A whole answer as the client gets it; its usage is recorded.
 fn read_answer(
-    body: Bytes,
+    body: &Bytes,
     context: &AnswerContext,
+    is_streamed: bool,
     exchange: &mut Exchange,
     losses: &mut Losses,
 ) -> Result<Bytes, Failure> {
-    let Some(translated) = translate_answer(&body, context) else {
+    let read = if is_streamed { replay_answer(body, context) } else { translate_answer(body, context) };
+    let Some(translated) = read else {
         let what = "did not answer as its protocol demands";
-        return match context.client == context.upstream {
-            true => Ok(body),
-            false => Err(Failure { what, ..Failure::of(ErrorKind::InvalidResponse) }),
-        };
+        return Err(Failure { what, ..Failure::of(ErrorKind::InvalidResponse) });
     };
     if let Some(usage) = translated.usage {
         exchange.usage(usage);
@@ -479,10 +496,4 @@ fn is_encoded(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_ENCODING)
         .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-/// Whether a client can read the body of an error: it is JSON, or encoded and beyond judging.
-fn is_readable(headers: &HeaderMap, body: &Bytes) -> bool {
-    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-    is_json || is_encoded(headers) && !body.is_empty()
 }

@@ -402,13 +402,21 @@ impl Source {
         let parts = rest.split_once(',').and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data)));
         match parts {
             // Parameters of the media type are of no use to anyone downstream.
-            Some((head, data)) if !data.is_empty() => {
+            Some((head, data)) if is_base64(data) => {
                 let media_type = head.split(';').next().unwrap_or_default();
                 Self::Base64 { media_type: url.slice_ref(media_type), data: url.slice_ref(data) }
             }
             _ => Self::Missing { is_broken: true },
         }
     }
+}
+
+/// Whether `data` can be base64: its alphabet, with padding at the end alone.
+fn is_base64(data: &str) -> bool {
+    let digits = data.trim_ascii_end().trim_end_matches('=');
+    // Lines may be broken, as in mails.
+    let is_known = |b: u8| b.is_ascii_alphanumeric() || b"+/-_\r\n ".contains(&b);
+    !digits.trim_ascii().is_empty() && digits.bytes().all(is_known)
 }
 
 // === impl Conversation

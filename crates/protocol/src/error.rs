@@ -1,12 +1,17 @@
 //! Errors: why a request was refused, and how a client is told.
 
+mod upstream;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::json::{JsonError, JsonLimits, Mode, Tape, Value, Writer, named_event};
+use crate::json::{JsonError, Writer, named_event};
 use crate::protocol::Protocol;
+
+pub use upstream::own_error;
+pub(crate) use upstream::own_event;
 
 /// A request that cannot be routed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -212,53 +217,6 @@ impl ApiError {
         Self { code: Some(code.into()), ..self }
     }
 
-    /// Reads what an upstream says went wrong, in whatever shape it says it: OpenAI's,
-    /// Anthropic's, or the plain `{"message"}` and `{"detail"}` of other servers. None if the body
-    /// says nothing. `status` is that of the response, or 0 for an event in a stream.
-    ///
-    /// The upstream's words are kept, but for what looks like a key in them.
-    pub fn from_upstream(status: u16, body: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(body).ok()?;
-        let mut tape = Tape::default();
-        tape.scan(text, &JsonLimits::default(), Mode::Tolerant).ok()?;
-        Self::from_value(status, tape.root(text))
-    }
-
-    /// What an event that tells of an error says.
-    pub(crate) fn of_event(event: Value<'_>) -> Self {
-        let stated = Self::from_value(0, event);
-        stated.unwrap_or_else(|| Self::new(500, "the model failed without saying why"))
-    }
-
-    /// What an event that tells of an error says in plain words.
-    pub(crate) fn of_words(words: &str) -> Self {
-        Self::new(500, redacted(words))
-    }
-
-    pub(crate) fn from_value(status: u16, body: Value<'_>) -> Option<Self> {
-        let error = body.get("error").filter(|error| !error.is_null()).unwrap_or(body);
-        let text = |key: &str| error.get(key).and_then(Value::as_str);
-        let message = error.as_str().or_else(|| text("message")).or_else(|| text("detail"))?;
-        let stated_type = text("type").as_deref().and_then(ErrorType::of_name);
-        let stated_code = text("code");
-        // Some servers write the status there.
-        let code_status = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-        let status = match (status, code_status) {
-            (0, Some(code)) if (400..600).contains(&code) => code,
-            (0, _) => stated_type.unwrap_or(ErrorType::Api).status(),
-            (status, _) => status,
-        };
-        let mut read = Self::new(status, redacted(&message));
-        read.error_type = stated_type.unwrap_or(read.error_type);
-        read.param = text("param").map(Cow::into_owned);
-        if let Some(code) = stated_code {
-            read.code = Some(Cow::Owned(code.into_owned()));
-        } else if is_context_length(&read.message) {
-            read.code = Some(Cow::Borrowed(CONTEXT_LENGTH));
-        }
-        Some(read)
-    }
-
     /// The status that a client of `protocol` gets: each vendor has its own for a lack of capacity.
     pub fn status_for(&self, protocol: Protocol) -> u16 {
         match (self.status, protocol) {
@@ -349,43 +307,4 @@ impl ApiError {
         let body = self.to_openai_body();
         Bytes::from([b"data: ".as_slice(), &body, b"\n\n"].concat())
     }
-}
-
-/// Whether an upstream's words mean that the request is too long for the model.
-fn is_context_length(message: &str) -> bool {
-    message.starts_with(TOO_LONG)
-        || message.contains("maximum context length")
-        || message.contains("context window")
-        || message.contains("available context size")
-}
-
-/// `message` without what looks like a key: long words that begin as keys do.
-fn redacted(message: &str) -> String {
-    const PREFIXES: [&str; 6] = ["sk-", "sk_", "pk-", "key-", "xai-", "gsk_"];
-    const SHOWN_CHARS: usize = 3;
-    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.' | '+' | '/' | '=');
-    let mut out = String::with_capacity(message.len());
-    let mut after_bearer = false;
-    let mut rest = message;
-    while !rest.is_empty() {
-        let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-        if length == 0 {
-            let first = rest.chars().next().map_or(1, char::len_utf8);
-            out.push_str(&rest[..first]);
-            rest = &rest[first..];
-            continue;
-        }
-        let word = &rest[..length];
-        let looks_secret = PREFIXES.iter().any(|prefix| word.starts_with(prefix)) && word.len() >= 8
-            || after_bearer && word.len() >= 8;
-        if looks_secret {
-            out.push_str(&word[..SHOWN_CHARS]);
-            out.push_str("...");
-        } else {
-            out.push_str(word);
-        }
-        after_bearer = word.eq_ignore_ascii_case("bearer");
-        rest = &rest[length..];
-    }
-    out
 }

@@ -6,6 +6,7 @@
 //! so an edit can replace exactly that range.
 
 mod error;
+mod plain;
 mod scan;
 mod text;
 mod value;
@@ -17,6 +18,7 @@ use bytestring::ByteString;
 pub use error::{JsonError, Problem};
 pub use value::{Items, Kind, Member, Members, Value};
 
+pub(crate) use plain::plain_json;
 pub(crate) use scan::{Mode, Tape};
 pub(crate) use text::{quote, unescaped};
 pub(crate) use write::{Writer, event_data, named_event};

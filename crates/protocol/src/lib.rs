@@ -57,7 +57,7 @@ pub use conversation::{
     ToolChoice, ToolKind, ToolResult, ToolSpec, ToolUse, Turn,
 };
 pub use envelope::{ChatRequest, Message, RequestLimits, ToolCall, ToolDefinitions};
-pub use error::{ApiError, ErrorType, RequestError};
+pub use error::{ApiError, ErrorType, RequestError, own_error};
 pub use loss::{Loss, LossPolicy, Losses, Reason, Severity};
 pub use models::{ModelEntry, model_list};
 pub use protocol::Protocol;
@@ -65,5 +65,5 @@ pub use signatures::SignatureMemory;
 pub use splice::Edits;
 pub use translate::{
     ClientRequest, Effort, LimitField, Outgoing, StreamTranslator, Target, ThinkingStyle, TranslatedAnswer,
-    TranslatorOptions, own_answer, translate_answer,
+    TranslatorOptions, own_answer, replay_answer, translate_answer,
 };

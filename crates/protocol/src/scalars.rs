@@ -13,6 +13,9 @@ use crate::error::RequestError;
 use crate::fields::wrong_type;
 use crate::json::{Kind, Value};
 
+/// How much a model may be told to think.
+pub(crate) const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
 /// Reads scalars. Null is always as good as absent.
 pub(crate) struct Scalars<'d> {
     text: &'d ByteString,
@@ -50,8 +53,24 @@ impl<'d> Scalars<'d> {
         if value.kind() != Kind::Array {
             self.checked(None::<()>, value, param, "an array of strings");
         }
-        let item = |(index, item)| self.text(item, &format!("{param}[{index}]"));
+        let item = |(index, item): (usize, Value<'d>)| {
+            let param = format!("{param}[{index}]");
+            if item.is_null() {
+                self.refuse(wrong_type(item, &param, "a string"));
+            }
+            self.text(item, &param)
+        };
         value.items().enumerate().filter_map(item).collect()
+    }
+
+    /// One of `words`.
+    pub(crate) fn word(&self, value: Value<'d>, param: &str, words: &[&str]) -> Option<ByteString> {
+        let word = self.text(value, param)?;
+        if words.contains(&&*word) {
+            return Some(word);
+        }
+        self.refuse(RequestError::field(param, format!("must be one of {}, not `{word}`", words.join(", "))));
+        None
     }
 
     pub(crate) fn flag(&self, value: Value<'d>, param: &str) -> Option<bool> {
@@ -72,8 +91,10 @@ impl<'d> Scalars<'d> {
         if value.kind() != Kind::Number {
             return self.checked(None, value, param, "a whole number");
         }
-        let whole =
-            || value.raw().parse::<f64>().ok().filter(|number| number.fract() == 0.0 && *number >= 0.0);
+        // Beyond 2⁵³ a number is not the one that was meant.
+        let is_whole =
+            |number: &f64| number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(number);
+        let whole = || value.raw().parse::<f64>().ok().filter(is_whole);
         let count = value.as_u64().or_else(|| whole().map(|number| number as u64));
         let in_range = count.filter(|count| (least..=most).contains(count));
         if in_range.is_none() {

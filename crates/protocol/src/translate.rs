@@ -4,6 +4,7 @@ mod answer;
 mod client;
 mod own;
 mod reasoning;
+mod replay;
 mod stream;
 mod unread;
 
@@ -18,6 +19,7 @@ pub use crate::anthropic::ThinkingStyle;
 pub use answer::{TranslatedAnswer, translate_answer};
 pub use client::ClientRequest;
 pub use own::own_answer;
+pub use replay::replay_answer;
 pub use stream::{StreamTranslator, TranslatorOptions};
 
 /// Where a request goes.

@@ -2,7 +2,7 @@
 
 use vsr_testkit::{Backend, Behaviour, Fault, Gate, free_port};
 
-use crate::scene::{CHAT, STREAM, Scene, Setting};
+use crate::scene::{CHAT, CHAT_PATH, STREAM, Scene, Setting};
 
 fn error_of(scene: &Scene) -> (u16, String, String, String) {
     let response = scene.chat(CHAT);
@@ -90,13 +90,86 @@ fn a_429_passes_with_its_body_and_retry_after() {
 }
 
 #[test]
-fn a_json_error_of_any_shape_passes_as_it_is() {
-    let json = ("content-type".to_owned(), "application/json".to_owned());
-    let body = r#"{"detail":[{"loc":["body"],"msg":"bad"}]}"#;
-    let backend = Backend::start(Fault::Status { code: 422, headers: vec![json], body: body.to_owned() });
+fn an_error_of_the_clients_own_shape_passes_as_it_is_but_for_keys() {
+    let body = r#"{"error": {"message": "no key=sk-proj-abcdefghij here", "type": "x", "extra": 1.50}}"#;
+    let backend = failing(400, body);
     let scene = Scene::before(&backend);
     let response = scene.chat(CHAT);
-    assert_eq!((response.status(), response.text().as_str()), (422, body));
+    let masked = body.replace("sk-proj-abcdefghij", "sk-...");
+    assert_eq!((response.status(), response.text()), (400, masked));
+    assert_eq!(response.header("content-type"), Some("application/json"));
+}
+
+#[test]
+fn an_error_of_another_shape_gets_the_clients_and_keeps_its_status() {
+    for (code, body, words) in [
+        (422, r#"{"detail":[{"loc":["body",0],"msg":"bad"}]}"#, "body.0: bad"),
+        (404, r#"{"detail":"Not Found"}"#, "Not Found"),
+        (400, r#"{"object":"error","message":"too hot","type":"BadRequestError","code":400}"#, "too hot"),
+        (500, r#"[{"error":{"message":"in a list"}}]"#, "in a list"),
+        (418, r#"{"teapot":true}"#, r#"{"teapot":true}"#),
+    ] {
+        let backend = failing(code, body);
+        let scene = Scene::before(&backend);
+        let response = scene.chat(CHAT);
+        assert_eq!(response.status(), code, "{body}");
+        assert_eq!(response.json()["error"]["message"], words, "{body}");
+    }
+}
+
+#[test]
+fn a_lack_of_capacity_is_503_for_openais_clients_whoever_says_so() {
+    let backend = failing(529, r#"{"error":{"message":"busy","type":"overloaded_error"}}"#);
+    let scene = Scene::before(&backend);
+    assert_eq!(scene.chat(CHAT).status(), 503);
+}
+
+fn failing(code: u16, body: &str) -> Backend {
+    let json = ("content-type".to_owned(), "application/json".to_owned());
+    Backend::start(Fault::Status { code, headers: vec![json], body: body.to_owned() })
+}
+
+#[test]
+fn what_is_no_answer_is_502_whatever_its_status_says() {
+    for (content_type, body) in [
+        ("text/html", "<html>welcome</html>"),
+        ("application/json", ""),
+        ("application/json", "[]"),
+        ("application/json", r#"{"choices": []}"#),
+    ] {
+        let backend = Backend::start(Behaviour::default().reply(CHAT_PATH, 200, content_type, body));
+        let scene = Scene::before(&backend);
+        for asked in [CHAT, STREAM] {
+            let response = scene.chat(asked);
+            assert_eq!(response.status(), 502, "{body}");
+            assert_eq!(response.json()["error"]["code"], "upstream_invalid_response", "{body}");
+        }
+    }
+}
+
+#[test]
+fn a_whole_answer_is_made_the_stream_that_was_asked_for() {
+    let body = r#"{"id": "c", "object": "chat.completion", "created": 7, "model": "m", "choices": [{"index": 0,
+        "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}"#;
+    let backend = Backend::start(Behaviour::default().reply(CHAT_PATH, 200, "application/json", body));
+    let scene = Scene::before(&backend);
+    let response = scene.chat(STREAM);
+    assert_eq!((response.status(), response.header("content-type")), (200, Some("text/event-stream")));
+    let first = response.events()[0].json().unwrap();
+    assert_eq!(first["choices"][0]["delta"]["content"], "Hello");
+    assert!(response.text().ends_with("data: [DONE]\n\n"), "{}", response.text());
+}
+
+#[test]
+fn keys_are_masked_in_the_errors_of_a_stream() {
+    let stream = "data: {\"error\": {\"message\": \"bad sk-proj-abcdefghij\"}}\n\n\
+                  data: {\"object\": \"error\", \"message\": \"Bearer abcdefghijkl\"}\n\n";
+    let backend = Backend::start(Behaviour::default().reply(CHAT_PATH, 200, "text/event-stream", stream));
+    let scene = Scene::before(&backend);
+    let response = scene.chat(STREAM);
+    let messages: Vec<_> =
+        response.events().iter().map(|event| event.json().unwrap()["error"]["message"].clone()).collect();
+    assert_eq!(messages, ["bad sk-...", "Bearer abc..."]);
 }
 
 #[test]

@@ -240,17 +240,6 @@ fn a_stream_that_is_compressed_unasked_passes_untouched() {
 }
 
 #[test]
-fn an_answer_that_is_no_stream_passes_although_one_was_asked_for() {
-    let body = r#"{"id":"x","object":"chat.completion","choices":[]}"#;
-    let json = ("content-type".to_owned(), "application/json".to_owned());
-    let backend = Backend::start(Fault::Status { code: 200, headers: vec![json], body: body.to_owned() });
-    let scene = Scene::before(&backend);
-    let response = scene.chat(STREAM);
-    assert_eq!(response.text(), body);
-    assert_eq!(response.header("content-type"), Some("application/json"));
-}
-
-#[test]
 fn an_http_1_0_client_gets_its_stream_until_the_connection_closes() {
     let backend = Backend::start(Behaviour::default());
     let scene = Scene::before(&backend);

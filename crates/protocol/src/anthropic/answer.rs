@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::answer::{Answer, AnswerContext, Call, Piece, Stop, StopReason, TokenUsage, unwrap_custom};
 use crate::conversation::marked_signature;
-use crate::json::{Kind, Value, Writer};
+use crate::json::{Kind, Value, Writer, plain_json};
 use crate::loss::{Losses, Reason};
 use crate::translate::is_object;
 
@@ -51,6 +51,10 @@ pub(crate) fn read_answer(body: Value<'_>, context: &AnswerContext, losses: &mut
             "redacted_thinking" => Piece::Redacted(text("data")),
             "tool_use" => {
                 let name = text("name");
+                if name.is_empty() {
+                    losses.add(Reason::MissingName, format!("content[{index}]"));
+                    continue;
+                }
                 let input = block.get("input").map_or("{}", Value::raw);
                 let is_custom = context.is_custom(&name);
                 let input = if is_custom { unwrap_custom(input) } else { input.to_owned() };
@@ -135,7 +139,7 @@ fn write_input(input: &str, block: &mut Writer, losses: &mut Losses) {
         return block.raw("{}");
     }
     if is_object(input) {
-        return block.raw(input);
+        return block.raw(&plain_json(input));
     }
     losses.add(Reason::InvalidArguments, "choices[0].message.tool_calls");
     block.object(|wrapped| wrapped.string_field("arguments", input));

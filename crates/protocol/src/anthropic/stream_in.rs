@@ -124,6 +124,10 @@ impl MessagesReader {
             "thinking" if text("thinking").is_empty() => {}
             "thinking" => sink(Event::Thinking(&text("thinking"))),
             "redacted_thinking" => sink(Event::Redacted(&text("data"))),
+            "tool_use" if text("name").is_empty() => {
+                losses.add_once(Reason::MissingName, "content_block");
+                self.block = Block::Ignored;
+            }
             "tool_use" => {
                 let (id, name) = (text("id"), text("name"));
                 let index = self.calls;

@@ -64,6 +64,10 @@ pub(crate) fn read_answer(body: Value<'_>, context: &AnswerContext, losses: &mut
     for call in calls.chain(older) {
         let custom = call.get("custom");
         let inner = call.get("function").or(custom).unwrap_or(call);
+        let Some(name) = text_of(inner, "name").filter(|name| !name.is_empty()) else {
+            losses.add(Reason::MissingName, "choices[0].message.tool_calls");
+            continue;
+        };
         let input = inner.get(if custom.is_some() { "input" } else { "arguments" });
         let id = text_of(call, "id").filter(|id| !id.is_empty());
         let input = input
@@ -71,7 +75,7 @@ pub(crate) fn read_answer(body: Value<'_>, context: &AnswerContext, losses: &mut
             .unwrap_or_default();
         answer.pieces.push(Piece::ToolUse(Call {
             id: id.unwrap_or_else(|| context.made_id("call", answer.pieces.len())),
-            name: text_of(inner, "name").unwrap_or_default(),
+            name,
             input: if input.is_empty() && custom.is_none() { "{}".to_owned() } else { input },
             is_custom: custom.is_some(),
         }));

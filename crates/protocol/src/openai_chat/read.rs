@@ -10,7 +10,7 @@ use crate::conversation::{
 use crate::envelope::ChatRequest;
 use crate::error::RequestError;
 use crate::json::{Kind, Value};
-use crate::scalars::Scalars;
+use crate::scalars::{EFFORTS, Scalars};
 
 /// Reads texts as slices of the document. What has a wrong type was refused when the request was
 /// parsed, is refused by its scalars, or is left out here.
@@ -58,7 +58,9 @@ pub(crate) fn read_conversation(request: &ChatRequest) -> Conversation {
                     None => scalars.texts(value, "stop"),
                 };
             }
-            "reasoning_effort" => settings.reasoning.effort = scalars.text(value, "reasoning_effort"),
+            "reasoning_effort" => {
+                settings.reasoning.effort = scalars.word(value, "reasoning_effort", EFFORTS)
+            }
             "user" => settings.user = scalars.text(value, "user"),
             "service_tier" => settings.service_tier = scalars.text(value, "service_tier"),
             "verbosity" => settings.verbosity = scalars.text(value, "verbosity"),
@@ -276,6 +278,10 @@ impl<'d> Reader<'d> {
             });
         }
         self.scalars.object(value, "tool_choice")?;
+        if value.members().next().is_none() {
+            self.scalars.refuse(RequestError::field("tool_choice", "must name a tool or a kind of choice"));
+            return None;
+        }
         let named = |value: Value<'_>, kind: ToolKind| ToolChoice::Named {
             name: self.text(value, "name").unwrap_or_default(),
             kind,
@@ -299,6 +305,13 @@ impl<'d> Reader<'d> {
 
     fn format(&self, value: Value<'d>) -> Format {
         self.scalars.object(value, "response_format");
+        if value.kind() == Kind::Object {
+            let param = "response_format.type";
+            match value.get("type") {
+                Some(kind) => drop(self.scalars.word(kind, param, &["text", "json_object", "json_schema"])),
+                None => self.scalars.refuse(RequestError::field(param, "is missing")),
+            }
+        }
         match self.text(value, "type").as_deref() {
             Some("json_object") => Format::Json,
             Some("json_schema") => {

@@ -8,7 +8,9 @@ use memchr::memmem::Finder;
 use vsr_types::Usage;
 
 use super::usage::usage_of;
+use crate::error::own_event;
 use crate::json::{JsonLimits, Kind, Mode, Tape, Value};
+use crate::protocol::Protocol;
 use crate::sse::{Decoder, EventTooLong, Frame};
 
 /// Choices beyond this many, OpenAI's own limit, are not told apart.
@@ -79,6 +81,16 @@ pub enum StreamEnd {
     UpstreamError,
     /// It holds something that cannot be translated without leaving out part of the answer.
     Malformed,
+}
+
+/// What becomes of a frame.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    /// The client gets it as it is.
+    Passes,
+    Goes,
+    /// The client gets this instead.
+    Becomes(Bytes),
 }
 
 /// Frames to forward that stand side by side in one chunk.
@@ -153,9 +165,9 @@ impl StreamObserver {
         let result = loop {
             match self.decoder.next_frame() {
                 Ok(Some(frame)) => {
-                    let is_kept = self.observe(&frame);
+                    let fate = self.observe(&frame);
                     if holds {
-                        run.add(frame, is_kept, out);
+                        run.add(frame, fate, out);
                     }
                 }
                 Ok(None) => break Ok(()),
@@ -178,10 +190,10 @@ impl StreamObserver {
         let is_inside_event = self.is_broken || rest.as_ref().is_some_and(|rest| !rest.is_terminated);
         // Some servers leave out the last blank line, so an event that is whole but for it counts.
         let whole = rest.filter(|rest| rest.is_terminated || self.is_whole(rest));
-        let kept = whole.filter(|rest| self.observe(rest));
-        let has_kept = kept.is_some();
+        let kept = whole.map(|rest| (self.observe(&rest), rest.raw));
+        let has_kept = matches!(kept, Some((Fate::Passes, _)));
         if self.holds() {
-            out.extend(kept.map(|rest| rest.raw));
+            out.extend(kept.and_then(|(fate, raw)| fate.apply(raw)));
         }
         if is_inside_event && (has_kept || !self.holds()) {
             out.push(Bytes::from_static(b"\n\n"));
@@ -243,32 +255,38 @@ impl StreamObserver {
         self.finished != 0 && self.started & !self.finished == 0
     }
 
-    /// Reads a frame; says whether the client gets it.
-    fn observe(&mut self, frame: &Frame) -> bool {
+    /// Reads a frame; says what the client gets of it.
+    fn observe(&mut self, frame: &Frame) -> Fate {
         if self.is_cut {
-            return false;
+            return Fate::Goes;
         }
         let event = frame.event();
-        let Some(data) = event.data else { return true };
+        let Some(data) = event.data else { return Fate::Passes };
         let data = data.trim_ascii();
         if data == b"[DONE]" {
             self.is_done = self.error.is_some() || self.has_finished();
             self.is_cut = !self.is_done;
-            return self.is_done;
+            return if self.is_done { Fate::Passes } else { Fate::Goes };
         }
-        if event.name == Some(b"error") {
+        let mut is_error = event.name == Some(b"error");
+        let mut is_kept = true;
+        if is_error || self.can_matter(data) {
+            let text = std::str::from_utf8(data).unwrap_or_default();
+            // Taken out so that `self` can change while the tape is read; put back for its memory.
+            let mut tape = std::mem::take(&mut self.tape);
+            if tape.scan(text, &JsonLimits::default(), Mode::Tolerant).is_ok() {
+                let chunk = tape.root(text);
+                is_error |= tells_error(chunk);
+                is_kept = self.read_chunk(chunk) || is_error;
+            }
+            self.tape = tape;
+        }
+        if is_error {
+            let told = own_event(event.name, data, Protocol::Chat);
             self.error.get_or_insert_with(|| Bytes::copy_from_slice(data));
+            return told.map_or(Fate::Passes, Fate::Becomes);
         }
-        if !self.can_matter(data) {
-            return true;
-        }
-        let Ok(text) = std::str::from_utf8(data) else { return true };
-        // Taken out so that `self` can change while the tape is read; put back for its memory.
-        let mut tape = std::mem::take(&mut self.tape);
-        let is_json = tape.scan(text, &JsonLimits::default(), Mode::Tolerant).is_ok();
-        let is_kept = !is_json || self.read_chunk(tape.root(text));
-        self.tape = tape;
-        is_kept
+        if is_kept { Fate::Passes } else { Fate::Goes }
     }
 
     /// Whether the data can hold anything that is not known yet. May say yes for a key inside
@@ -286,11 +304,6 @@ impl StreamObserver {
         if chunk.kind() != Kind::Object {
             return true;
         }
-        let is_error = chunk.get("error").is_some_and(|error| !error.is_null())
-            || chunk.get("object").and_then(Value::as_str).is_some_and(|object| object == "error");
-        if is_error {
-            self.error.get_or_insert_with(|| Bytes::copy_from_slice(chunk.raw().as_bytes()));
-        }
         if self.model.is_none() {
             let model = chunk.get("model").and_then(Value::as_str);
             self.model = model.filter(|model| !model.is_empty()).map(|model| cut(&model));
@@ -302,7 +315,7 @@ impl StreamObserver {
         }
         let usage = chunk.get("usage").and_then(usage_of);
         self.usage = usage.or(self.usage);
-        let reports_usage_only = usage.is_some() && !has_choices && !is_error;
+        let reports_usage_only = usage.is_some() && !has_choices;
         !(reports_usage_only && self.options.drop_usage)
     }
 
@@ -343,6 +356,11 @@ fn states_key(quoted_key: &Finder<'_>, data: &[u8]) -> bool {
     })
 }
 
+fn tells_error(chunk: Value<'_>) -> bool {
+    chunk.get("error").is_some_and(|error| !error.is_null())
+        || chunk.get("object").and_then(Value::as_str).is_some_and(|object| object == "error")
+}
+
 fn has_content(choice: Value<'_>) -> bool {
     let delta = choice.get("delta").or_else(|| choice.get("message"));
     let mut members = delta.into_iter().flat_map(Value::members);
@@ -357,18 +375,31 @@ fn has_content(choice: Value<'_>) -> bool {
     })
 }
 
+// === impl Fate
+
+impl Fate {
+    /// What the client gets of a frame with the bytes `raw`.
+    fn apply(self, raw: Bytes) -> Option<Bytes> {
+        match self {
+            Self::Passes => Some(raw),
+            Self::Goes => None,
+            Self::Becomes(other) => Some(other),
+        }
+    }
+}
+
 // === impl Run
 
 impl Run {
     /// Adds a frame that ends in the chunk; it may have begun before.
-    fn add(&mut self, frame: Frame, is_kept: bool, out: &mut Vec<Bytes>) {
+    fn add(&mut self, frame: Frame, fate: Fate, out: &mut Vec<Bytes>) {
         let end = (frame.offset + frame.raw.len() as u64 - self.chunk_start) as usize;
-        if is_kept && frame.offset >= self.chunk_start {
+        if fate == Fate::Passes && frame.offset >= self.chunk_start {
             self.range.end = end;
             return;
         }
         self.flush(out);
-        out.extend(is_kept.then_some(frame.raw));
+        out.extend(fate.apply(frame.raw));
         self.range = end..end;
     }
 

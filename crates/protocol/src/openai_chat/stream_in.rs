@@ -13,6 +13,8 @@ const MAX_CALLS: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct ChatReader {
     has_started: bool,
+    /// Whether words of a refusal came.
+    has_refusal: bool,
     calls: Vec<OpenCall>,
 }
 
@@ -22,9 +24,12 @@ struct OpenCall {
     /// The number that the upstream gives it.
     number: u64,
     id: String,
+    /// The name, which some servers send in pieces; the call begins when its arguments do.
     name: String,
     is_custom: bool,
     has_started: bool,
+    /// Arguments that came before the name.
+    early: String,
 }
 
 // === impl ChatReader
@@ -88,6 +93,10 @@ impl ChatReader {
         if let Some(delta) = delta.filter(|delta| !delta.is_null()) {
             check_delta(delta)?;
             let text = |key: &str| delta.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+            if ["content", "refusal", "reasoning_content", "reasoning"].iter().any(|key| text(key).is_some())
+            {
+                self.start_named(context, sink);
+            }
             if let Some(thought) = text("reasoning_content").or_else(|| text("reasoning")) {
                 sink(Event::Thinking(&thought));
             }
@@ -105,6 +114,7 @@ impl ChatReader {
                 }
             }
             if let Some(words) = text("refusal") {
+                self.has_refusal = true;
                 sink(Event::Refusal(&words));
             }
             if delta.get("annotations").is_some_and(|list| list.items().next().is_some()) {
@@ -133,9 +143,16 @@ impl ChatReader {
                 let message = format!("the model stopped with the finish reason `{reason}`");
                 return Err(Broken::Upstream(ApiError::new(500, message)));
             }
-            self.start_pending(context, sink);
+            self.start_named(context, sink);
+            if self.calls.iter().any(|call| call.name.is_empty()) {
+                losses.add_once(Reason::MissingName, "choices[0].delta.tool_calls");
+            }
             let mut stop = read_stop(choice);
-            if !self.calls.is_empty() && matches!(stop.reason, StopReason::End | StopReason::Other) {
+            if self.has_refusal {
+                stop.reason = StopReason::Refusal;
+            }
+            let has_calls = self.calls.iter().any(|call| call.has_started);
+            if has_calls && matches!(stop.reason, StopReason::End | StopReason::Other) {
                 stop.reason = StopReason::ToolUse;
             }
             sink(Event::Stop { reason: stop.reason, sequence: stop.sequence.as_deref() });
@@ -163,6 +180,10 @@ impl ChatReader {
         let known = self.calls.iter().rposition(|open| open.number == number);
         let is_other =
             |open: &OpenCall| !id.is_empty() && !open.id.is_empty() && open.id != id && !name.is_empty();
+        // What came before is whole when another call begins.
+        if known.is_none_or(|index| is_other(&self.calls[index])) {
+            self.start_named(context, sink);
+        }
         let index = match known.filter(|&index| !is_other(&self.calls[index])) {
             Some(index) => index,
             None if self.calls.len() >= MAX_CALLS => {
@@ -175,6 +196,7 @@ impl ChatReader {
                     name: String::new(),
                     is_custom: false,
                     has_started: false,
+                    early: String::new(),
                 });
                 self.calls.len() - 1
             }
@@ -184,8 +206,9 @@ impl ChatReader {
         if open.id.is_empty() {
             open.id = id;
         }
-        if !open.has_started && open.name.is_empty() {
-            open.name = name;
+        // Others send the whole name again and again.
+        if !open.has_started && open.name != name {
+            open.name.push_str(&name);
         }
         let arguments = inner.get(if custom.is_some() { "input" } else { "arguments" });
         let arguments = arguments.map(|arguments| match arguments.as_str() {
@@ -194,20 +217,27 @@ impl ChatReader {
             None => arguments.raw().to_owned(),
         });
         let arguments = arguments.unwrap_or_default();
-        if !open.name.is_empty() || !arguments.is_empty() {
+        if open.name.is_empty() {
+            open.early.push_str(&arguments);
+        } else if !arguments.is_empty() || !open.early.is_empty() {
             open.start(index, context, sink);
-        }
-        if !arguments.is_empty() {
-            sink(Event::ToolInput { index, text: &arguments });
+            if !arguments.is_empty() {
+                sink(Event::ToolInput { index, text: &arguments });
+            }
         }
         Ok(())
     }
 
-    /// Calls that never got a name are told all the same.
-    fn start_pending(&mut self, context: &AnswerContext, sink: &mut dyn FnMut(Event<'_>)) {
-        for (index, open) in self.calls.iter_mut().enumerate() {
+    /// Begins the calls whose names are known. Those that never get one are left out.
+    fn start_named(&mut self, context: &AnswerContext, sink: &mut dyn FnMut(Event<'_>)) {
+        for (index, open) in self.calls.iter_mut().enumerate().filter(|(_, open)| !open.name.is_empty()) {
             open.start(index, context, sink);
         }
+    }
+
+    /// Bytes held back.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.calls.iter().map(|call| call.early.len()).sum()
     }
 }
 
@@ -251,5 +281,9 @@ impl OpenCall {
             self.id = context.made_id("call", index);
         }
         sink(Event::ToolStart { index, id: &self.id, name: &self.name, is_custom: self.is_custom });
+        let early = std::mem::take(&mut self.early);
+        if !early.is_empty() {
+            sink(Event::ToolInput { index, text: &early });
+        }
     }
 }

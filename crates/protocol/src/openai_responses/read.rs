@@ -10,6 +10,7 @@ use crate::conversation::{
 use crate::error::RequestError;
 use crate::fields::{Reader, Result, optional_bool, refuse_lookalike, within, wrong_type};
 use crate::json::{Document, Kind, Value};
+use crate::scalars::EFFORTS;
 
 /// The keys that routing reads, per object; see the chat reader.
 const REQUEST_KEYS: &[&str] = &[
@@ -76,7 +77,8 @@ pub(super) fn conversation(document: &Document, max_items: usize) -> Result<Conv
             "parallel_tool_calls" => read.parallel_tool_calls = scalars.flag(value, "parallel_tool_calls"),
             "reasoning" => {
                 let effort = scalars.object(value, "reasoning").and_then(|stated| stated.get("effort"));
-                settings.reasoning.effort = effort.and_then(|it| scalars.text(it, "reasoning.effort"));
+                settings.reasoning.effort =
+                    effort.and_then(|it| scalars.word(it, "reasoning.effort", EFFORTS));
             }
             "text" => {
                 let stated = scalars.object(value, "text");
@@ -304,6 +306,13 @@ fn part(reader: &Reader<'_>, part: Value<'_>) -> Result<Content> {
 
 fn format<'d>(reader: &Reader<'d>, value: Value<'d>) -> Format {
     reader.scalars.object(value, "text.format");
+    if value.kind() == Kind::Object {
+        let param = "text.format.type";
+        match value.get("type") {
+            Some(kind) => drop(reader.scalars.word(kind, param, &["text", "json_object", "json_schema"])),
+            None => reader.scalars.refuse(RequestError::field(param, "is missing")),
+        }
+    }
     let text = |key: &str| value.get(key).and_then(|value| reader.string(value));
     match text("type").as_deref() {
         Some("json_object") => Format::Json,
@@ -376,7 +385,11 @@ fn tool_choice<'d>(reader: &Reader<'d>, value: Value<'d>) -> Option<ToolChoice> 
         let inner = value.get("function").unwrap_or(value);
         inner.get("name").and_then(Value::as_str).map(|name| ByteString::from(&*name))
     };
-    let kind = value.get("type").and_then(|kind| reader.string(kind))?;
+    let kind = value.get("type").and_then(|kind| reader.string(kind));
+    let Some(kind) = kind else {
+        reader.scalars.refuse(RequestError::field("tool_choice.type", "is missing"));
+        return None;
+    };
     Some(match &*kind {
         "function" => ToolChoice::Named { name: name(inner).unwrap_or_default(), kind: ToolKind::Function },
         "custom" => ToolChoice::Named { name: name(inner).unwrap_or_default(), kind: ToolKind::Custom },

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use vsr_types::Usage;
 
 use crate::answer::{Answer, AnswerContext, TokenUsage};
-use crate::json::{JsonLimits, Mode, Tape, Value};
+use crate::json::{JsonLimits, Kind, Mode, Tape, Value};
 use crate::loss::Losses;
 use crate::protocol::Protocol;
 use crate::signatures::fingerprint;
@@ -27,14 +27,17 @@ pub struct TranslatedAnswer {
 }
 
 /// Translates the body of a successful answer. Where both sides speak the same protocol, the body
-/// is the upstream's own. None if it is not an answer of the upstream's protocol, or calls a
-/// tool with half of its arguments and yet says that it is finished.
+/// is the upstream's own. None if it is not an answer of the upstream's protocol, or, where it is
+/// translated, calls a tool with half of its arguments and yet says that it is finished.
 pub fn translate_answer(body: &Bytes, context: &AnswerContext) -> Option<TranslatedAnswer> {
     let text = std::str::from_utf8(body).ok()?;
     let mut tape = Tape::default();
     tape.scan(text, &JsonLimits::default(), Mode::Tolerant).ok()?;
     let root = tape.root(text);
     let mut losses = Losses::default();
+    if !is_answer(root, context.upstream) {
+        return None;
+    }
     if context.client == context.upstream {
         let model = root.get("model").and_then(Value::as_str).unwrap_or_default().into_owned();
         let signatures = if context.client == Protocol::Messages { signatures_of(root) } else { Vec::new() };
@@ -56,6 +59,20 @@ pub fn translate_answer(body: &Bytes, context: &AnswerContext) -> Option<Transla
     };
     let usage = answer.usage.map(TokenUsage::to_usage);
     Some(TranslatedAnswer { body, usage, model: answer.model, losses, signatures: Vec::new() })
+}
+
+/// Whether `root` has the shape of an answer of `protocol`.
+fn is_answer(root: Value<'_>, protocol: Protocol) -> bool {
+    let is_list = |key: &str| root.get(key).is_some_and(|list| list.kind() == Kind::Array);
+    match protocol {
+        Protocol::Chat => {
+            let mut choices = root.get("choices").into_iter().flat_map(Value::items).peekable();
+            choices.peek().is_some()
+                && choices.all(|choice| choice.get("message").is_some_and(|it| it.kind() == Kind::Object))
+        }
+        Protocol::Messages => is_list("content"),
+        Protocol::Responses => is_list("output"),
+    }
 }
 
 /// The fingerprints of the signatures in a message.

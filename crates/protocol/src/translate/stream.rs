@@ -5,7 +5,7 @@ use vsr_types::Usage;
 
 use crate::answer::{AnswerContext, Broken, Completeness, Event, StopReason, TokenUsage};
 use crate::anthropic::{MessagesReader, MessagesWriter};
-use crate::error::ApiError;
+use crate::error::{ApiError, own_event};
 use crate::json::{JsonLimits, Kind, Mode, Tape};
 use crate::loss::{Losses, Reason};
 use crate::openai_chat::{ChatReader, ChatWriter, StreamEnd};
@@ -274,7 +274,8 @@ impl StreamTranslator {
         };
         let by_reader = match &self.reader {
             Reader::Messages(reader) => reader.held_bytes(),
-            Reader::Chat(_) | Reader::Responses(_) => 0,
+            Reader::Chat(reader) => reader.held_bytes(),
+            Reader::Responses(_) => 0,
         };
         by_writer + by_reader
     }
@@ -297,7 +298,15 @@ impl StreamTranslator {
             return;
         }
         if is_verbatim {
-            out.push(frame.raw.clone());
+            let told = match &step {
+                Step::Failed(_) => {
+                    let event = frame.event();
+                    let data = event.data.as_deref().unwrap_or_default();
+                    own_event(event.name, data.trim_ascii(), self.context.client)
+                }
+                _ => None,
+            };
+            out.push(told.unwrap_or_else(|| frame.raw.clone()));
         }
         match step {
             Step::Goes if self.held_answer_bytes() > self.options.max_held_bytes => {

@@ -9,6 +9,7 @@ mod errors;
 mod fields;
 mod grid;
 mod json;
+mod oddities;
 mod scalars;
 mod signatures;
 mod splice;

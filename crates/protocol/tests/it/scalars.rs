@@ -59,6 +59,12 @@ fn wrong_scalars_are_refused_by_name_where_they_would_be_lost() {
             "response_format.json_schema.schema",
         ),
         (json!({"tool_choice": 5}), "tool_choice"),
+        (json!({"tool_choice": {}}), "tool_choice"),
+        (json!({"max_tokens": 1e308}), "max_tokens"),
+        (json!({"stop": [null]}), "stop[0]"),
+        (json!({"reasoning_effort": "bogus"}), "reasoning_effort"),
+        (json!({"response_format": {"type": "hologram"}}), "response_format.type"),
+        (json!({"response_format": {}}), "response_format.type"),
     ];
     let responses = [
         (json!({"max_output_tokens": -1}), "max_output_tokens"),
@@ -77,6 +83,9 @@ fn wrong_scalars_are_refused_by_name_where_they_would_be_lost() {
         (json!({"store": "yes"}), "store"),
         (json!({"user": {}}), "user"),
         (json!({"tool_choice": []}), "tool_choice"),
+        (json!({"tool_choice": {}}), "tool_choice.type"),
+        (json!({"reasoning": {"effort": "bogus"}}), "reasoning.effort"),
+        (json!({"text": {"format": {"type": "hologram"}}}), "text.format.type"),
     ];
     let messages = [
         (json!({"max_tokens": -5}), "max_tokens"),
@@ -173,4 +182,19 @@ fn a_request_of_nothing_but_unknown_content_is_refused_and_not_sent_empty() {
     // Beside something known they are told of, and the rest is sent.
     let mixed = json!({"input": [{"type": "hologram"}, {"role": "user", "content": "hi"}]});
     assert_eq!(refused(Protocol::Responses, &mixed), None);
+}
+
+#[test]
+fn a_data_uri_that_is_no_base64_is_left_out_and_told() {
+    let body = |data: &str| {
+        json!({"model": "auto", "messages": [{"role": "user", "content": [
+        {"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{data}")}}]}]})
+    };
+    let losses = |data: &str| {
+        let request = client_request(Protocol::Chat, &body(data).to_string());
+        let outgoing = request.outgoing(&target(Protocol::Messages), &Edits::default()).unwrap();
+        outgoing.losses.iter().map(|loss| loss.reason.code()).collect::<Vec<_>>()
+    };
+    assert!(losses("!!!not base64!!!").contains(&"incomplete_base64"));
+    assert!(!losses("iVBORw0KGgo=").contains(&"incomplete_base64"));
 }

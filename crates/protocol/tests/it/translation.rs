@@ -450,7 +450,27 @@ fn errors_of_upstreams_are_read_in_every_shape() {
         read(401, json!({"error": "Incorrect API key provided: sk-proj-abcdefgh1234. Bearer abcdefghijkl"}))
             .unwrap();
     assert_eq!(key.message, "Incorrect API key provided: sk-... Bearer abc...");
-    assert_eq!(read(500, json!({"unrelated": 1})), None);
+    assert_eq!(read(500, json!({"unrelated": 1})).unwrap().message, "{\"unrelated\":1}");
+    let everything_is_invalid =
+        |status| read(status, json!({"error": {"message": "no", "type": "invalid_request_error"}})).unwrap();
+    for (status, kind) in
+        [(401, "authentication_error"), (404, "not_found_error"), (400, "invalid_request_error")]
+    {
+        assert_eq!(body(&everything_is_invalid(status), Protocol::Messages)["error"]["type"], kind);
+    }
+    for (message, code) in [
+        (
+            "input length and `max_tokens` exceed context limit: 199000 + 8000 > 200000",
+            "context_length_exceeded",
+        ),
+        ("Output blocked by content filtering policy", "content_filter"),
+    ] {
+        let error = read(
+            400,
+            json!({"type": "error", "error": {"type": "invalid_request_error", "message": message}}),
+        );
+        assert_eq!(body(&error.unwrap(), Protocol::Chat)["error"]["code"], code);
+    }
     assert_eq!(ApiError::from_upstream(500, b"<html>"), None);
 }
 

@@ -4,7 +4,7 @@ use vsr_types::Role;
 
 use super::sources::{document_source, image_source};
 use crate::conversation::{Content, Mark, Part, ToolKind, ToolUse, Turn, read_mark};
-use crate::json::Writer;
+use crate::json::{Writer, plain_json};
 use crate::loss::{Losses, Reason};
 use crate::translate::is_object;
 
@@ -285,7 +285,7 @@ impl<'w, 't> Messages<'w, 't> {
             block.string_field("type", "tool_use");
             block.string_field("id", &call.id);
             block.string_field("name", &call.name);
-            block.raw_field("input", input);
+            block.raw_field("input", &plain_json(input));
             if let Some(cache_control) = &part.cache_control {
                 block.raw_field("cache_control", cache_control);
             }
