@@ -59,7 +59,7 @@ pub(crate) fn read_conversation(request: &ChatRequest) -> Conversation {
                 };
             }
             "reasoning_effort" => {
-                settings.reasoning.effort = scalars.word(value, "reasoning_effort", EFFORTS)
+                settings.reasoning.effort = scalars.word(value, "reasoning_effort", EFFORTS);
             }
             "user" => settings.user = scalars.text(value, "user"),
             "service_tier" => settings.service_tier = scalars.text(value, "service_tier"),
