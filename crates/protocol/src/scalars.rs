@@ -16,6 +16,9 @@ use crate::json::{Kind, Value};
 /// How much a model may be told to think.
 pub(crate) const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
+/// Beyond 2⁵³ not every reader sees the number that was meant.
+const MOST: u64 = 1 << 53;
+
 /// Reads scalars. Null is always as good as absent.
 pub(crate) struct Scalars<'d> {
     text: &'d ByteString,
@@ -91,17 +94,15 @@ impl<'d> Scalars<'d> {
         if value.kind() != Kind::Number {
             return self.checked(None, value, param, "a whole number");
         }
-        // Beyond 2⁵³ a number is not the one that was meant.
-        let is_whole =
-            |number: &f64| number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(number);
-        let whole = || value.raw().parse::<f64>().ok().filter(is_whole);
+        let whole =
+            || value.raw().parse::<f64>().ok().filter(|number| number.fract() == 0.0 && *number >= 0.0);
         let count = value.as_u64().or_else(|| whole().map(|number| number as u64));
-        let in_range = count.filter(|count| (least..=most).contains(count));
+        let in_range = count.filter(|count| (least..=most.min(MOST)).contains(count));
         if in_range.is_none() {
-            let range = if most == u64::MAX {
+            let range = if most == u64::MAX && count.is_none_or(|count| count < least) {
                 format!("of at least {least}")
             } else {
-                format!("from {least} to {most}")
+                format!("from {least} to {}", most.min(MOST))
             };
             self.refuse(RequestError::field(
                 param,

@@ -10,7 +10,7 @@ use crate::conversation::{
 use crate::error::RequestError;
 use crate::fields::{Reader, Result, optional_bool, refuse_lookalike, within, wrong_type};
 use crate::json::{Document, Kind, Value};
-use crate::scalars::Scalars;
+use crate::scalars::{EFFORTS, Scalars};
 
 /// The keys that routing reads, per object; see the chat reader.
 const REQUEST_KEYS: &[&str] = &[
@@ -71,7 +71,8 @@ pub(super) fn conversation(document: &Document, max_items: usize) -> Result<Conv
             "output_config" => {
                 let config = scalars.object(value, "output_config");
                 let stated = |key: &str| config.and_then(|config| config.get(key));
-                if let Some(effort) = stated("effort").and_then(|it| scalars.text(it, "output_config.effort"))
+                if let Some(effort) =
+                    stated("effort").and_then(|it| scalars.word(it, "output_config.effort", EFFORTS))
                 {
                     settings.reasoning.effort = Some(effort);
                 }
