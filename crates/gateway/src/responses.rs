@@ -3,6 +3,7 @@
 mod conversations;
 mod copy;
 mod endpoints;
+mod fields;
 mod keep;
 mod open;
 mod place;

@@ -63,9 +63,14 @@ impl History {
         let mut history = Self::default();
         let mut turns: Vec<Vec<String>> = Vec::new();
         let mut bytes = 0;
-        let mut next = Some((newest.to_owned(), MAX_DEPTH));
+        let most = if limits.truncates { u32::MAX } else { MAX_DEPTH };
+        let mut next = Some((newest.to_owned(), most));
         while let Some((id, limit)) = next.take() {
             let is_newest = history.chain.is_empty();
+            if limits.truncates && history.chain.len() >= MAX_DEPTH as usize {
+                history.is_truncated = true;
+                break;
+            }
             let Some(turn) = find(store, owner, &id, now)? else {
                 return Err(if is_newest { HistoryError::NotFound } else { HistoryError::Broken });
             };
@@ -77,7 +82,7 @@ impl History {
             bytes += items.iter().map(|item| item.len() + 1).sum::<usize>();
             if is_newest {
                 history.upstream.clone_from(&turn.upstream);
-                history.turns = turn.depth + 1;
+                history.turns = turn.depth.saturating_add(1);
             }
             if bytes > limits.max_bytes {
                 if !limits.truncates || is_newest {
@@ -111,7 +116,7 @@ pub(crate) fn find(
 
 /// What was said in a turn, by both, as it can be said again.
 fn said(turn: &Record, has_sealed_parts: &mut bool) -> Result<Vec<String>, Error> {
-    let mut items = turn.input.clone();
+    let mut items: Vec<String> = turn.input.iter().map(|item| crate::items::unnamed(item)).collect();
     for item in turn.output()? {
         let Some(upstream) = &turn.upstream else {
             items.push(crate::items::without_id(&item));

@@ -111,6 +111,25 @@ pub(crate) fn without_id(item: &str) -> String {
     String::from_utf8_lossy(&edits.apply_to_document(&document)).into_owned()
 }
 
+/// The item without its id, by which a backend might find what it keeps for another. A call that has no other name keeps
+/// it.
+pub fn unnamed(item: &str) -> String {
+    let Some(document) = Document::parse_tolerant(Bytes::from(item.to_owned())) else {
+        return item.to_owned();
+    };
+    let root = document.root();
+    let is_call = root
+        .get("type")
+        .and_then(Value::as_str)
+        .is_some_and(|kind| matches!(&*kind, "function_call" | "custom_tool_call"));
+    if root.get("id").is_none() || is_call && root.get("call_id").is_none() {
+        return item.to_owned();
+    }
+    let mut edits = Edits::default();
+    edits.remove(&["id"]);
+    String::from_utf8_lossy(&edits.apply_to_document(&document)).into_owned()
+}
+
 /// The response that an item's id was made in; none if the id is not of the router's making.
 pub fn referenced_response(item_id: &str) -> Option<String> {
     let (_, rest) = item_id.split_once('_')?;

@@ -23,7 +23,7 @@ pub use draft::Draft;
 pub use error::{Error, HistoryError};
 pub use history::{History, HistoryLimits, MAX_DEPTH, is_self_contained};
 pub use ids::{ResponseId, conversation_id, is_conversation_id, is_response_id};
-pub use items::{Page, PageQuery, listed, page, referenced_response};
+pub use items::{Page, PageQuery, listed, page, referenced_response, unnamed};
 pub use keeper::{Event, Kept};
 pub use owner::Owner;
 pub use record::{Conversation, Items, Record, Upstream};

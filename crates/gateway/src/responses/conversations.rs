@@ -10,6 +10,7 @@ use vsr_responses::{Conversation, PageQuery, listed};
 use super::{
     Place,
     endpoints::{self, Asked, Shelf, failed, missing},
+    fields, turn,
 };
 use crate::{chat, refusal::Refusal, service::Call};
 
@@ -111,6 +112,10 @@ impl Sent {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
+        // A list would be read as the fields in their order.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Refusal::of(ApiError::new(400, "the body must be an object"), "parse_error"));
+        }
         serde_json::from_slice(&body).map_err(|error| {
             let message = format!("the body is not what this endpoint takes: {error}");
             Refusal::of(ApiError::new(400, message), "parse_error")
@@ -121,19 +126,16 @@ impl Sent {
     fn metadata(&self) -> Result<String, Refusal> {
         let stated = self.metadata.as_ref().map_or("{}", |metadata| metadata.get());
         let stated = if stated == "null" { "{}" } else { stated };
-        if stated.starts_with('{') { Ok(stated.to_owned()) } else { Err(refused("metadata", "an object")) }
+        fields::check_metadata(stated)?;
+        Ok(stated.to_owned())
     }
 
     fn items(&self) -> Result<Vec<String>, Refusal> {
         let items: Vec<String> = self.items.iter().flatten().map(|item| item.get().to_owned()).collect();
         if items.len() > MAX_ITEMS || items.iter().any(|item| !item.starts_with('{')) {
-            return Err(refused("items", &format!("a list of at most {MAX_ITEMS} objects")));
+            return Err(fields::refused("items", &format!("a list of at most {MAX_ITEMS} objects")));
         }
+        turn::check_items(&items)?;
         Ok(items)
     }
-}
-
-fn refused(param: &str, expected: &str) -> Refusal {
-    let message = format!("`{param}` must be {expected}");
-    Refusal::of(ApiError::new(400, message).with_param(param), "parse_error")
 }

@@ -42,6 +42,10 @@ async fn whole(bytes: Bytes, turn: &Turn) -> Bytes {
     if !turn.keeps() {
         return told(false);
     }
+    if !turn.can_go_on_from(root.get("output")) {
+        tracing::warn!(id = turn.id.id(), "a response whose output cannot be read was not stored");
+        return told(false);
+    }
     let body = told(turn.stores);
     let kept = turn.kept(String::from_utf8_lossy(&body).into_owned(), turn::upstream_id(root));
     match turn.responses.keep(kept).await {

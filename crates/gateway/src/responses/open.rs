@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use vsr_protocol::{ApiError, RequestLimits, json::Value, openai_responses::ResponsesRequest};
 use vsr_responses::{
-    History, HistoryError, HistoryLimits, Owner, ResponseId, Responses, referenced_response,
+    Error, History, HistoryError, HistoryLimits, Owner, ResponseId, Responses, referenced_response, unnamed,
 };
 use vsr_types::Identity;
 
-use super::{Turn, endpoints};
+use super::{Turn, endpoints, fields};
 use crate::{chat, refusal::Refusal, service::Call};
 
 /// A request with all that is said before it.
@@ -27,6 +27,8 @@ struct Wish {
     conversation: Option<String>,
     stores: bool,
     refers: bool,
+    /// Whether items have ids of their own, by which a backend could find what is not this caller's.
+    names: bool,
 }
 
 /// Looks up what the request continues. Routing reads what comes out, and so does the backend.
@@ -36,24 +38,33 @@ pub(crate) async fn open(
     identity: &Identity,
 ) -> Result<Opened, Refusal> {
     let id = ResponseId::fresh().map_err(|error| endpoints::failed(&error))?;
+    fields::check(&request)?;
     let mut wish = Wish::of(&request)?;
     let Some(responses) = &call.connection.worker.responses else {
         wish.refuse_state()?;
+        let request = if wish.names {
+            let items: Vec<String> = request.input_items().iter().map(|item| unnamed(item)).collect();
+            request.with_input(&items, &RequestLimits::default())?
+        } else {
+            request
+        };
         return Ok(Opened { request, id, turn: None });
     };
-    if !wish.asks() {
+    if !wish.asks() && !wish.names {
         return Ok(Opened { request, id, turn: None });
     }
     let (responses, owner) = (Arc::clone(responses), Owner::of(identity));
     let limits = HistoryLimits { max_bytes: call.listener().max_body_bytes, truncates: request.truncates() };
+    let is_turn = wish.asks();
     let is_slow = wish.looks_up() || chat::is_large(request.body());
     let look = {
         let (responses, owner, wish) = (Arc::clone(&responses), owner.clone(), wish.clone());
         move || {
             let history = history(&responses, &owner, &wish, &limits)?;
             let input = input(&responses, &owner, &request, wish.refers)?;
-            let request = if wish.looks_up() {
-                let all: Vec<String> = history.items.iter().chain(&input).cloned().collect();
+            let request = if wish.looks_up() || wish.names {
+                let own = input.iter().map(|item| unnamed(item));
+                let all: Vec<String> = history.items.iter().cloned().chain(own).collect();
                 request.with_input(&all, &RequestLimits::default())?
             } else {
                 request
@@ -62,6 +73,9 @@ pub(crate) async fn open(
         }
     };
     let (history, input, request) = chat::step(is_slow, call.id.text.clone(), look).await?;
+    if !is_turn {
+        return Ok(Opened { request, id, turn: None });
+    }
     let turn = Turn {
         id: id.clone(),
         previous: wish.previous.take(),
@@ -96,6 +110,10 @@ impl Wish {
             conversation: request.conversation_id().map(|id| id.into_owned()),
             stores: request.store(),
             refers: request.root().get("input").is_some_and(|input| input.items().any(is_reference)),
+            names: request
+                .root()
+                .get("input")
+                .is_some_and(|input| input.items().any(|item| item.get("id").is_some())),
         };
         if wish.previous.is_some() && wish.conversation.is_some() {
             let message = "`previous_response_id` and `conversation` exclude each other; send one of them";
@@ -119,6 +137,7 @@ impl Wish {
         match (&self.previous, &self.conversation) {
             (Some(_), _) => Err(unsupported("previous_response_id", MESSAGE)),
             (None, Some(_)) => Err(unsupported("conversation", MESSAGE)),
+            (None, None) if self.refers => Err(unsupported("input", MESSAGE)),
             (None, None) => Ok(()),
         }
     }
@@ -158,7 +177,7 @@ fn chain_refused(error: &HistoryError, param: &str, id: &str) -> Refusal {
     let refused = match error {
         HistoryError::NotFound => ApiError::new(400, format!("Previous response with id '{id}' not found."))
             .with_code("previous_response_not_found"),
-        HistoryError::Broken => {
+        HistoryError::Broken | HistoryError::Store(Error::Damaged(_)) => {
             let message = format!(
                 "a response before '{id}' was deleted or has expired, so that the chain cannot be continued; send the \
                  earlier turns in `input`"
@@ -196,9 +215,13 @@ fn input(
         if text("type").as_deref() != Some(REFERENCE) {
             continue;
         }
-        let Some(id) = text("id") else { continue };
-        let Some(response) = referenced_response(&id) else { continue };
-        let found = responses.item(owner, &response, &id).map_err(|error| endpoints::failed(&error))?;
+        // A backend is never asked for what the router does not know to be this caller's.
+        let id = text("id").unwrap_or_default();
+        let found = match referenced_response(&id) {
+            Some(response) => responses.item(owner, &response, &id),
+            None => Ok(None),
+        };
+        let found = found.map_err(|error| endpoints::failed(&error))?;
         let Some(found) = found else {
             let error = ApiError::new(400, format!("Item with id '{}' not found.", endpoints::shown(&id)));
             return Err(Refusal::of(error.with_param("input"), "invalid_state"));

@@ -35,6 +35,8 @@ pub(crate) struct Recorder {
     draft: Draft,
     /// The id that the backend gave the response, if it keeps it.
     upstream_id: Option<String>,
+    /// The number of the last event that had one.
+    sequence: Option<u64>,
     /// What the client gets next.
     pending: Vec<Bytes>,
     /// The response on its way into the store.
@@ -67,6 +69,7 @@ impl Recorder {
             turn,
             draft: Draft::new(max_bytes),
             upstream_id: None,
+            sequence: None,
             pending: Vec::new(),
             saving: None,
             is_settled: false,
@@ -156,6 +159,15 @@ impl Recorder {
         if self.turn.keeps() && !self.is_settled {
             self.draft.note(root);
         }
+        let number = root.get("sequence_number").and_then(Value::as_u64);
+        if root.get("type").and_then(Value::as_str).as_deref() == Some("error") {
+            // What broke off is told after what came before it.
+            let next = self.sequence?.saturating_add(1);
+            let mut edits = Edits::default();
+            edits.set(&["sequence_number"], &json!(number.unwrap_or(0).max(next)));
+            return Some(event_of("error", &edits.apply_to_document(&document)));
+        }
+        self.sequence = number.max(self.sequence);
         let response = root.get("response").filter(|response| response.kind() == Kind::Object)?;
         let kind = root.get("type").and_then(Value::as_str).unwrap_or_default();
         if self.turn.native.is_some() && self.upstream_id.is_none() {
@@ -166,6 +178,11 @@ impl Recorder {
             let json = self.turn.edits(&["response"], is_stored).apply_to_document(&document);
             event_of(&kind, &json)
         };
+        if is_last && !self.is_settled && !self.turn.can_go_on_from(response.get("output")) {
+            tracing::warn!(id = self.turn.id.id(), "a response whose output cannot be read was not stored");
+            self.is_settled = true;
+            return Some(told(false));
+        }
         if !is_last || self.is_settled || !self.turn.keeps() {
             self.is_settled |= is_last;
             return Some(told(self.turn.stores));

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::json;
 use vsr_protocol::{
-    Edits, Losses, Protocol, Reason,
+    Edits, Losses, Protocol, Reason, RequestError, RequestLimits,
     json::{Document, Kind, Value},
+    openai_responses::ResponsesRequest,
 };
-use vsr_responses::{Kept, Owner, Record, ResponseId, Responses, Upstream, is_self_contained};
+use vsr_responses::{Kept, Owner, Record, ResponseId, Responses, Upstream, is_self_contained, unnamed};
 use vsr_router::Forward;
 
 /// A turn whose answer is stored, or that goes on from one that is.
@@ -80,7 +81,8 @@ impl Turn {
         let shorter = known.and_then(|before| {
             let document = Document::parse_tolerant(forward.body.clone())?;
             let mut edits = Edits::default();
-            edits.set_json(&["input"], format!("[{}]", self.input.join(",")));
+            let own: Vec<String> = self.input.iter().map(|item| unnamed(item)).collect();
+            edits.set_json(&["input"], format!("[{}]", own.join(",")));
             edits.set(&["previous_response_id"], &json!(before.id));
             Some(edits.apply_to_document(&document))
         });
@@ -92,6 +94,16 @@ impl Turn {
     /// Whether anything of the answer is kept.
     pub(crate) fn keeps(&self) -> bool {
         self.stores || self.conversation.is_some()
+    }
+
+    /// Whether a later turn can go on from what `output`, a response's, says.
+    pub(crate) fn can_go_on_from(&self, output: Option<Value<'_>>) -> bool {
+        let Some(output) = output.filter(|_| self.native.is_some()) else { return true };
+        if output.kind() != Kind::Array {
+            return false;
+        }
+        let said = output.items().map(|item| item.raw().to_owned()).collect::<Vec<_>>();
+        said.iter().all(|item| item.starts_with('{')) && check_items(&said).is_ok()
     }
 
     /// What the response object under `path` says of the service.
@@ -137,6 +149,18 @@ impl Turn {
         }
         Kept { owner: self.owner.clone(), id: self.id.id(), record, chain: self.chain.clone() }
     }
+}
+
+/// Whether `items` can be part of a request.
+pub(crate) fn check_items(items: &[String]) -> Result<(), RequestError> {
+    const BEFORE: &str = r#"{"model":"m","input":"x"}"#;
+    if items.is_empty() {
+        return Ok(());
+    }
+    let limits = RequestLimits::default();
+    ResponsesRequest::parse(Bytes::from_static(BEFORE.as_bytes()), &limits)?
+        .with_input(items, &limits)
+        .map(drop)
 }
 
 /// The id under which a backend keeps a response; none if it does not.

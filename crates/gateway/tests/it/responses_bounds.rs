@@ -141,6 +141,11 @@ fn a_chain_of_a_thousand_turns_is_the_longest() {
     let last_event = last_event(&ask(&scene, &beyond));
     let refused = ask(&scene, &json!({"input": "x", "previous_response_id": last_event["response"]["id"]}));
     assert_eq!(code(&refused), (400, json!("previous_response_id"), json!("chain_too_deep")));
+    let body =
+        json!({"input": "x", "truncation": "auto", "previous_response_id": last_event["response"]["id"]});
+    let cut = ask(&scene, &body);
+    assert_eq!(cut.status(), 200);
+    assert!(cut.header("x-vsr-lossiness-warnings").unwrap().contains("history_left_out"));
 }
 
 /// Stores a chain of so many turns of everybody's; the id of the newest.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use vsr_testkit::{Backend, Behaviour, RawClient};
 
 use crate::{
-    responses::{ask, ask_at, delete, get, id_of, last_event, of, scene},
+    responses::{ask, ask_at, code, delete, get, id_of, last_event, of, scene},
     scene::{Scene, Setting},
 };
 
@@ -46,7 +46,11 @@ fn a_conversation_is_made_told_changed_and_deleted() {
         delete(&scene, &format!("{PATH}/{id}")),
         get(&scene, &format!("{PATH}/{id}/items")),
         RawClient::post_json(scene.port(), &format!("{PATH}/{id}"), "{}"),
-        RawClient::post_json(scene.port(), &format!("{PATH}/{id}/items"), r#"{"items":[{"role":"user"}]}"#),
+        RawClient::post_json(
+            scene.port(),
+            &format!("{PATH}/{id}/items"),
+            r#"{"items":[{"role":"user","content":"x"}]}"#,
+        ),
         ask(&scene, &json!({"input": "x", "conversation": id})),
         get(&scene, &format!("{PATH}/x")),
     ] {
@@ -87,11 +91,18 @@ fn turns_of_a_conversation_follow_each_other() {
     // A response that is deleted is still part of what was said.
     assert_eq!(delete(&scene, &of(&id_of(&first))).status(), 200);
     assert_eq!(get(&scene, &of(&id_of(&first))).status(), 404);
+    let branch = ask(&scene, &json!({"input": "and?", "previous_response_id": told["id"]}));
+    assert_eq!(branch.status(), 200);
     let unstored = ask(&scene, &json!({"input": "four", "conversation": id, "store": false}));
     assert_eq!((unstored.status(), &unstored.json()["store"]), (200, &json!(false)));
     assert_eq!(get(&scene, &of(&id_of(&unstored))).status(), 404);
-    assert_eq!(backend.requests()[2].json()["messages"].as_array().unwrap().len(), 7);
+    assert_eq!(backend.requests()[2].json()["messages"].as_array().unwrap().len(), 6);
+    assert_eq!(backend.requests()[3].json()["messages"].as_array().unwrap().len(), 7);
     assert_eq!(texts(&scene, &id).len(), 8);
+    // With the conversation goes what only it held.
+    assert_eq!(delete(&scene, &format!("{PATH}/{id}")).status(), 200);
+    let refused = ask(&scene, &json!({"input": "and?", "previous_response_id": told["id"]}));
+    assert_eq!(code(&refused).2, "previous_response_not_found");
 }
 
 #[test]
@@ -135,4 +146,26 @@ fn a_conversation_is_its_owners_alone() {
         assert_eq!(request("second-key", method, &path, body).status(), 404, "{method} {path}");
     }
     assert_eq!(request("first-key", "POST", "/v1/responses", &turn).status(), 200);
+}
+
+#[test]
+fn a_conversation_takes_only_short_notes_and_items_that_can_be_said() {
+    let (_backend, scene) = scene("Hello.");
+    let many: serde_json::Map<String, Value> = (0..17).map(|index| (index.to_string(), json!("x"))).collect();
+    let (name, value) = ("n".repeat(65), "v".repeat(513));
+    for body in [
+        json!([]),
+        json!({"metadata": {"a": 5}}),
+        json!({"metadata": []}),
+        json!({"metadata": many}),
+        json!({"metadata": {name: "x"}}),
+        json!({"metadata": {"a": value}}),
+        json!({"items": [{}]}),
+        json!({"items": [{"type": "message"}]}),
+    ] {
+        let response = RawClient::post_json(scene.port(), PATH, body.to_string());
+        let error = &response.json()["error"]["type"];
+        assert_eq!((response.status(), error), (400, &json!("invalid_request_error")), "{body}");
+    }
+    made(&scene, &json!({"metadata": {"n".repeat(64): "v".repeat(512)}}));
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use vsr_testkit::{Backend, Behaviour};
 
 use crate::{
-    responses::{PATH, ask, delete, get, id_of, last_event, of},
+    responses::{PATH, ask, code, delete, get, id_of, last_event, of},
     scene::{CHAT, CHAT_PATH, Scene, Setting},
 };
 
@@ -253,4 +253,66 @@ fn a_deleted_response_is_deleted_at_its_backend_too() {
     let odd = id_of(&ask(&scene, &json!({"input": "hi"})));
     assert_eq!(delete(&scene, &of(&odd)).status(), 200);
     assert_eq!(backend.requests().len(), 3);
+}
+
+#[test]
+fn a_backend_is_not_asked_for_items_by_ids_that_may_be_anothers() {
+    let reply = upstream("resp_u1", &json!([message("Hello.")])).to_string();
+    let (backend, scene) = native(Behaviour::default().reply(PATH, 200, JSON, reply));
+    assert_eq!(ask(&scene, &json!({"input": "hi"})).status(), 200);
+    for store in [true, false] {
+        let items = json!([{"type": "item_reference", "id": "msg_u"}]);
+        let refused = ask(&scene, &json!({"input": items, "store": store}));
+        assert_eq!((refused.status(), &refused.json()["error"]["param"]), (400, &json!("input")));
+        let untyped = ask(&scene, &json!({"input": [{"id": "msg_u"}], "store": store}));
+        assert_eq!(untyped.status(), 400);
+    }
+    assert_eq!(backend.requests().len(), 1);
+    let items = json!([reasoning(), {"role": "user", "content": "x", "id": "msg_u"}]);
+    for store in [true, false] {
+        let _asked = ask(&scene, &json!({"input": items, "store": store}));
+        let sent = backend.requests().last().unwrap().json();
+        let expected = json!([{"type": "reasoning", "summary": []}, {"role": "user", "content": "x"}]);
+        assert_eq!(sent["input"], expected);
+    }
+}
+
+#[test]
+fn fields_of_the_service_are_checked_whatever_the_backend_would_say() {
+    let (backend, scene) = native(Behaviour::default());
+    let previous =
+        [json!(5), json!(true), json!([]), json!(["resp_x"]), json!({}), json!({"id": 5}), json!("")];
+    let cases = previous.iter().flat_map(|value| [("previous_response_id", value), ("conversation", value)]);
+    let (word, list) = (json!("x"), json!([1]));
+    for (field, value) in cases.chain([("truncation", &word), ("metadata", &list)]) {
+        let refused = ask(&scene, &json!({"input": "hi", field: value}));
+        assert_eq!(code(&refused), (400, json!(field), json!(null)), "{field}: {value}");
+    }
+    assert_eq!(backend.requests().len(), 0);
+}
+
+#[test]
+fn what_cannot_be_read_back_is_not_stored() {
+    let garbage = [json!(5), json!({}), json!([5]), json!([{"type": "message", "id": 7}])];
+    let replies = garbage.iter().fold(Behaviour::default(), |behaviour, output| {
+        behaviour.reply(PATH, 200, JSON, upstream("resp_u1", output).to_string())
+    });
+    let (_backend, scene) = native(replies.reply(PATH, 200, EVENTS, events("resp_u1", &json!(5))));
+    for output in &garbage {
+        let answer = ask(&scene, &json!({"input": "hi"}));
+        assert_eq!((&answer.json()["store"], &answer.json()["output"]), (&json!(false), output));
+        let refused = ask(&scene, &json!({"input": "hi", "previous_response_id": id_of(&answer)}));
+        assert_eq!(code(&refused).2, "previous_response_not_found");
+    }
+    let streamed = ask(&scene, &json!({"input": "hi", "stream": true}));
+    assert_eq!(last_event(&streamed)["response"]["store"], false);
+}
+
+#[test]
+fn a_native_stream_that_breaks_off_ends_in_an_error_with_the_next_number() {
+    let whole = events("resp_u1", &json!([message("Hello.")]));
+    let torn = whole.split("event: response.completed").next().unwrap().to_owned();
+    let (_backend, scene) = native(Behaviour::default().reply(PATH, 200, EVENTS, torn));
+    let told = last_event(&ask(&scene, &json!({"input": "hi", "stream": true})));
+    assert_eq!((&told["type"], &told["sequence_number"]), (&json!("error"), &json!(3)));
 }
