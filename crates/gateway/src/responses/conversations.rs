@@ -1,10 +1,14 @@
 //! The endpoints of conversations: a name for the newest turn of a chain.
 
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
-use vsr_protocol::ApiError;
+use vsr_protocol::{
+    ApiError,
+    json::{Document, Value},
+};
 use vsr_responses::{Conversation, PageQuery, listed};
 
 use super::{
@@ -134,6 +138,15 @@ impl Sent {
         let items: Vec<String> = self.items.iter().flatten().map(|item| item.get().to_owned()).collect();
         if items.len() > MAX_ITEMS || items.iter().any(|item| !item.starts_with('{')) {
             return Err(fields::refused("items", &format!("a list of at most {MAX_ITEMS} objects")));
+        }
+        let refers = |item: &String| {
+            let item = Document::parse_tolerant(Bytes::from(item.clone()));
+            item.is_some_and(|item| {
+                item.root().get("type").and_then(Value::as_str).as_deref() == Some("item_reference")
+            })
+        };
+        if items.iter().any(refers) {
+            return Err(fields::refused("items", "items themselves, not references to others"));
         }
         turn::check_items(&items)?;
         Ok(items)

@@ -67,7 +67,9 @@ fn a_chain_longer_than_a_request_may_be_is_refused_or_cut_as_asked() {
     assert_eq!(cut.status(), 200);
     let sent = backend.requests().last().unwrap().json();
     assert_eq!(sent["messages"].as_array().unwrap().len(), 7);
-    assert!(cut.header("x-vsr-lossiness-warnings").unwrap().contains("lossy;history_left_out;input"));
+    assert_eq!(cut.header("x-vsr-lossiness-warnings"), Some("lossy;history_left_out;input"));
+    let whole = ask(&scene, &json!({"input": "hi", "truncation": "auto"}));
+    assert_eq!(whole.header("x-vsr-lossiness-warnings"), None);
 }
 
 /// A store whose disk is full.

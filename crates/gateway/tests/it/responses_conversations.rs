@@ -162,6 +162,7 @@ fn a_conversation_takes_only_short_notes_and_items_that_can_be_said() {
         json!({"metadata": {"a": value}}),
         json!({"items": [{}]}),
         json!({"items": [{"type": "message"}]}),
+        json!({"items": [{"type": "item_reference", "id": "msg_u"}]}),
     ] {
         let response = RawClient::post_json(scene.port(), PATH, body.to_string());
         let error = &response.json()["error"]["type"];

@@ -88,6 +88,8 @@ pub(super) fn conversation(document: &Document, max_items: usize) -> Result<Conv
                     read.format = format(&reader, stated);
                 }
             }
+            // The service itself leaves out the oldest turns.
+            "truncation" if value.as_str().as_deref() == Some("auto") => {}
             "store" | "background" => drop(scalars.flag(value, &member.key)),
             "tools" => read.tools = tools(&reader, value)?,
             "tool_choice" => read.tool_choice = tool_choice(&reader, value),

@@ -52,7 +52,7 @@ const SILENT: &[(Protocol, &str, &[&str], &str)] = &[
     (
         Protocol::Responses,
         "",
-        &["background", "conversation", "previous_response_id", "store", "metadata"],
+        &["background", "conversation", "previous_response_id", "store", "metadata", "truncation"],
         "are the router's own to answer for",
     ),
     (Protocol::Messages, "/messages/0/content/3/source", &["media_type"], "there is no other"),
