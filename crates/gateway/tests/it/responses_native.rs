@@ -293,7 +293,7 @@ fn fields_of_the_service_are_checked_whatever_the_backend_would_say() {
 
 #[test]
 fn what_cannot_be_read_back_is_not_stored() {
-    let garbage = [json!(5), json!({}), json!([5]), json!([{"type": "message", "id": 7}])];
+    let garbage = [json!([5]), json!([{"type": "message", "id": 7}])];
     let replies = garbage.iter().fold(Behaviour::default(), |behaviour, output| {
         behaviour.reply(PATH, 200, JSON, upstream("resp_u1", output).to_string())
     });
@@ -306,6 +306,23 @@ fn what_cannot_be_read_back_is_not_stored() {
     }
     let streamed = ask(&scene, &json!({"input": "hi", "stream": true}));
     assert_eq!(last_event(&streamed)["response"]["store"], false);
+}
+
+#[test]
+fn what_is_no_answer_is_an_error() {
+    let garbage = [json!(5), json!({})];
+    let replies = garbage.iter().fold(Behaviour::default(), |behaviour, output| {
+        behaviour.reply(PATH, 200, JSON, upstream("resp_u1", output).to_string())
+    });
+    let (_backend, scene) = native(replies);
+    for output in &garbage {
+        let answer = ask(&scene, &json!({"input": "hi"}));
+        assert_eq!(
+            (answer.status(), code(&answer).2.as_str()),
+            (502, Some("upstream_invalid_response")),
+            "{output}"
+        );
+    }
 }
 
 #[test]
