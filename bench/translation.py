@@ -1,7 +1,7 @@
 """Measures what translating between protocols adds to passing through, in one run. translation.sh starts it.
 
 The mock speaks OpenAI's Chat Completions: requests of Anthropic's Messages and OpenAI's Responses are translated there,
-and its answers back.
+and its answers back. Responses are not stored: that waits for the disk.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def body_of(protocol: str, name: str, folder: pathlib.Path) -> pathlib.Path:
     system = "\n".join(message["content"] for message in chat["messages"] if message["role"] == "system")
     turns = [message for message in chat["messages"] if message["role"] != "system"]
     common = {"model": chat["model"], "stream": chat.get("stream", False)}
-    said = {"messages": {"max_tokens": 256, "system": system, "messages": turns}, "responses": {"instructions": system, "input": turns}}
+    said = {"messages": {"max_tokens": 256, "system": system, "messages": turns}, "responses": {"instructions": system, "input": turns, "store": False}}
     target = folder / f"{protocol}-{name}.json"
     target.write_text(json.dumps({**common, **said[protocol]}))
     return target
