@@ -1,13 +1,13 @@
 //! `vllm-sr config envoy`: a bootstrap for an Envoy in front of the router.
 //!
-//! Envoy takes clients in, ends their connections and TLS, bounds what they may use, and passes requests on; the router
+//! Envoy takes clients in, ends their connections, bounds what they may use, and passes requests on; the router
 //! does all that the policy says, keys and limits of its own included.
 
 use std::net::IpAddr;
 
 use anyhow::bail;
 use serde_json::{Value, json};
-use vsr_config::{Config, Listener, ListenerTls};
+use vsr_config::{Config, Listener};
 
 /// Bounds of Envoy's guide for edge proxies.
 const BUFFER_BYTES: u32 = 32 * 1024;
@@ -96,39 +96,15 @@ fn listen(listener: &Listener, cluster: &str, port: u16, internal: &[&str]) -> V
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
         }],
     });
-    let mut chain = json!({ "filters": [{
+    let chain = json!({ "filters": [{
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": manager,
     }] });
-    if let Some(tls) = &listener.tls {
-        chain["transport_socket"] = downstream_tls(tls);
-    }
     json!({
         "name": if listener.name.is_empty() { cluster } else { &listener.name },
         "address": address(bare(&listener.address), port),
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "filter_chains": [chain],
-    })
-}
-
-fn downstream_tls(tls: &ListenerTls) -> Value {
-    let mut context = json!({
-        "alpn_protocols": ["h2", "http/1.1"],
-        "tls_certificates": [{
-            "certificate_chain": { "filename": &*tls.cert_file },
-            "private_key": { "filename": &*tls.key_file },
-        }],
-    });
-    if let Some(authorities) = &tls.client_ca_file {
-        context["validation_context"] = json!({ "trusted_ca": { "filename": &**authorities } });
-    }
-    json!({
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-            "require_client_certificate": tls.client_ca_file.is_some(),
-            "common_tls_context": context,
-        },
     })
 }
 
