@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -30,14 +31,27 @@ enum Framing {
     Ended,
 }
 
-/// A port nobody listens on at the moment; the system hands it out again only after many others.
+/// Where the ports of [`free_port`] begin, and how many there are: all lie below the range that systems give to
+/// outgoing connections and to listeners that ask for any port, so nobody takes one before its owner binds it.
+const FREE_PORTS: (u32, u32) = (10_240, 22_000);
+
+/// A port nobody listens on, which this process hands out once. Processes begin at places of their own, so tests
+/// that run beside each other do not meet.
 ///
 /// # Panics
 /// When no port can be bound.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port can be bound");
-    listener.local_addr().expect("a bound listener has an address").port()
+    static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
+    let (first, count) = FREE_PORTS;
+    let start = std::process::id().wrapping_mul(37);
+    (0..count)
+        .filter_map(|_| {
+            let offset = start.wrapping_add(HANDED_OUT.fetch_add(1, Ordering::Relaxed)) % count;
+            u16::try_from(first + offset).ok()
+        })
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("a loopback port can be bound")
 }
 
 // === impl RawClient ===
