@@ -44,6 +44,7 @@ mod learned;
 mod lexicon;
 mod pattern;
 pub mod pii;
+mod recent;
 mod rules;
 mod set;
 mod structure;

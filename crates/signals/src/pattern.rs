@@ -35,10 +35,11 @@ pub(crate) struct Patterns {
 }
 
 #[derive(Debug)]
-struct Pattern {
-    regex: Regex,
-    /// Counts the literals of which the text needs one, if the expression has such.
-    needs: Option<Slot>,
+enum Pattern {
+    /// Matches single characters, which the lexicon counts.
+    Characters(Slot),
+    /// Runs where the lexicon found one of the literals without which it cannot match, if it has such.
+    Expression { regex: Regex, needs: Option<Slot> },
 }
 
 // === impl Patterns
@@ -65,41 +66,44 @@ impl Patterns {
             .dfa_size_limit(CACHE_BYTES)
             .build()
             .map_err(|error| describe(source, &error))?;
-        let needs = ParserBuilder::new()
-            .case_insensitive(!case_sensitive)
-            .build()
-            .parse(&ascii)
-            .ok()
-            .and_then(|hir| required::literals(&hir))
-            .map(|literals| lexicon.any_of(&literals));
+        let hir = ParserBuilder::new().case_insensitive(!case_sensitive).build().parse(&ascii).ok();
+        let pattern = match hir.as_ref().and_then(required::characters) {
+            Some(characters) => Pattern::Characters(lexicon.any_of(&characters)),
+            None => {
+                let literals = hir.as_ref().and_then(required::literals);
+                Pattern::Expression { regex, needs: literals.map(|literals| lexicon.any_of(&literals)) }
+            }
+        };
         let id = PatternId(self.patterns.len() as u32);
-        self.patterns.push(Pattern { regex, needs });
+        self.patterns.push(pattern);
         self.by_source.insert(key, id);
         Ok(id)
     }
 
     /// Whether the expression matches somewhere.
     pub(crate) fn is_match(&self, id: PatternId, text: &TextIndex<'_>) -> bool {
-        let pattern = &self.patterns[id.0 as usize];
-        pattern.can_match(text.hits()) && pattern.regex.is_match(text.text())
+        match &self.patterns[id.0 as usize] {
+            Pattern::Characters(slot) => text.hits().count(*slot) > 0,
+            Pattern::Expression { regex, needs } => {
+                can_match(*needs, text.hits()) && regex.is_match(text.text())
+            }
+        }
     }
 
     /// How often the expression matches, overlaps not counted.
     pub(crate) fn count(&self, id: PatternId, text: &TextIndex<'_>) -> usize {
-        let pattern = &self.patterns[id.0 as usize];
-        if !pattern.can_match(text.hits()) {
-            return 0;
+        match &self.patterns[id.0 as usize] {
+            Pattern::Characters(slot) => text.hits().count(*slot) as usize,
+            Pattern::Expression { regex, needs } if can_match(*needs, text.hits()) => {
+                regex.find_iter(text.text()).count()
+            }
+            Pattern::Expression { .. } => 0,
         }
-        pattern.regex.find_iter(text.text()).count()
     }
 }
 
-// === impl Pattern
-
-impl Pattern {
-    fn can_match(&self, hits: &Hits) -> bool {
-        self.needs.is_none_or(|slot| hits.count(slot) > 0)
-    }
+fn can_match(needs: Option<Slot>, hits: &Hits) -> bool {
+    needs.is_none_or(|slot| hits.count(slot) > 0)
 }
 
 fn describe(source: &str, error: &regex::Error) -> String {

@@ -6,15 +6,20 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::words::Readers;
+use crate::{
+    recent::{self, Recent},
+    words::Readers,
+};
 
 /// Words of at most so many bytes are remembered.
 const MEMO_BYTES: usize = 15;
-/// How many words a thread remembers, one per hash: 64 KiB.
-const SLOTS: usize = 1 << 12;
-/// How many words a thread remembers the terms of: 8 KiB. Few words are terms.
-const TERM_SLOTS: usize = 1 << 8;
-/// Where the slot of a word says who wants it, above the word's length.
+/// How many words share a set: as many as a cache line has room for.
+const WAYS: usize = 4;
+/// How many sets of words a thread remembers: 64 KiB.
+const SETS: usize = 1 << 10;
+/// How many sets of words a thread remembers the terms of: 8 KiB. Few words are terms.
+const TERM_SETS: usize = 1 << 6;
+/// Where the entry of a word says who wants it, above the word's length.
 const READERS_SHIFT: u32 = 8 * MEMO_BYTES as u32 + 4;
 
 /// Tells the keywords of one compiled policy from those of others.
@@ -22,17 +27,17 @@ const READERS_SHIFT: u32 = 8 * MEMO_BYTES as u32 + 4;
 pub(super) struct MemoOwner(u64);
 
 /// A word in the low bytes; its length, and who finds it near a keyword, in the highest.
-type Slot = u128;
+type Packed = u128;
 
 struct Memo {
     owner: MemoOwner,
-    slots: Vec<Slot>,
+    words: Recent<Packed, WAYS>,
 }
 
 struct TermMemo {
     owner: MemoOwner,
     /// A word and its length, and its term.
-    slots: Vec<(Slot, Option<u32>)>,
+    words: Recent<(Packed, Option<u32>), WAYS>,
 }
 
 // === impl MemoOwner
@@ -53,7 +58,7 @@ pub(super) fn with_memo<T>(
     work: impl FnOnce(&mut dyn FnMut(&str) -> Readers) -> T,
 ) -> T {
     thread_local! {
-        static MEMO: RefCell<Memo> = const { RefCell::new(Memo { owner: MemoOwner(0), slots: Vec::new() }) };
+        static MEMO: RefCell<Memo> = const { RefCell::new(Memo { owner: MemoOwner(0), words: Recent::new() }) };
     }
     MEMO.with_borrow_mut(|memo| {
         memo.belong_to(owner);
@@ -68,7 +73,7 @@ pub(super) fn with_terms<T>(
     work: impl FnOnce(&mut dyn FnMut(&str) -> Option<u32>) -> T,
 ) -> T {
     thread_local! {
-        static TERMS: RefCell<TermMemo> = const { RefCell::new(TermMemo { owner: MemoOwner(0), slots: Vec::new() }) };
+        static TERMS: RefCell<TermMemo> = const { RefCell::new(TermMemo { owner: MemoOwner(0), words: Recent::new() }) };
     }
     TERMS.with_borrow_mut(|memo| {
         memo.belong_to(owner);
@@ -80,8 +85,7 @@ impl TermMemo {
     fn belong_to(&mut self, owner: MemoOwner) {
         if self.owner != owner {
             self.owner = owner;
-            self.slots.clear();
-            self.slots.resize(TERM_SLOTS, (0, None));
+            self.words.reset(TERM_SETS, (0, None));
         }
     }
 
@@ -90,11 +94,7 @@ impl TermMemo {
             return find(word);
         }
         let packed = pack(word.as_bytes());
-        let (known, term) = &mut self.slots[slot_of(packed, TERM_SLOTS)];
-        if *known != packed {
-            (*known, *term) = (packed, find(word));
-        }
-        *term
+        self.words.entry(recent::hash(packed), |(known, _)| *known == packed, || (packed, find(word))).1
     }
 }
 
@@ -102,8 +102,7 @@ impl Memo {
     fn belong_to(&mut self, owner: MemoOwner) {
         if self.owner != owner {
             self.owner = owner;
-            self.slots.clear();
-            self.slots.resize(SLOTS, 0);
+            self.words.reset(SETS, 0);
         }
     }
 
@@ -112,18 +111,15 @@ impl Memo {
             return judge(word);
         }
         let packed = pack(word.as_bytes());
-        let slot = &mut self.slots[slot_of(packed, SLOTS)];
-        if *slot & ((1 << READERS_SHIFT) - 1) == packed {
-            return Readers::from_bits((*slot >> READERS_SHIFT) as u8);
-        }
-        let readers = judge(word);
-        *slot = packed | Slot::from(readers.bits()) << READERS_SHIFT;
-        readers
+        let is_it = |known: &Packed| *known & ((1 << READERS_SHIFT) - 1) == packed;
+        let judged = || packed | Packed::from(judge(word).bits()) << READERS_SHIFT;
+        let entry = self.words.entry(recent::hash(packed), is_it, judged);
+        Readers::from_bits((*entry >> READERS_SHIFT) as u8)
     }
 }
 
 /// Up to 15 bytes and their number in one integer, in a few loads instead of a copy of unknown length.
-fn pack(word: &[u8]) -> Slot {
+fn pack(word: &[u8]) -> Packed {
     let length = word.len();
     let packed = if let (Some(head), Some(tail)) = (word.first_chunk(), word.last_chunk()) {
         let (head, tail) = (u64::from_le_bytes(*head), u64::from_le_bytes(*tail));
@@ -135,11 +131,4 @@ fn pack(word: &[u8]) -> Slot {
         word.iter().rev().fold(0, |packed, byte| packed << 8 | u128::from(*byte))
     };
     packed | (length as u128) << (8 * MEMO_BYTES)
-}
-
-fn slot_of(word: Slot, slots: usize) -> usize {
-    let mixed = (word as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-        ^ ((word >> 64) as u64).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (mixed >> (u64::BITS - slots.ilog2())) as usize
 }

@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use crate::characters::fold;
+use crate::characters::{fold, fold_char};
 
 /// More alternatives than this are not worth looking for.
 const MAX_LITERALS: usize = 32;
@@ -27,6 +27,19 @@ pub(super) fn literals(hir: &Hir) -> Option<Vec<String>> {
     found.sort();
     found.dedup();
     Some(found)
+}
+
+/// The characters that an expression matches, if it matches single ones that have no case, and those are few.
+pub(super) fn characters(hir: &Hir) -> Option<Vec<String>> {
+    let is_plain = matches!(hir.kind(), HirKind::Literal(_) | HirKind::Class(_) | HirKind::Alternation(_));
+    let mut characters = known(hir).exact.filter(|_| is_plain && hir.properties().look_set().is_empty())?;
+    characters.sort();
+    characters.dedup();
+    let has_no_case = |text: &String| {
+        let mut chars = text.chars();
+        chars.next().is_some_and(|c| !c.is_alphabetic() && fold_char(c) == c) && chars.next().is_none()
+    };
+    characters.iter().all(has_no_case).then_some(characters)
 }
 
 fn known(hir: &Hir) -> Known {

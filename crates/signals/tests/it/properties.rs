@@ -84,6 +84,10 @@ const EXPRESSION_PARTS: [&str; 12] = [
     r"\b",
 ];
 
+/// Signs, and letters with and without cases, of which some fold to one another.
+const CHARACTERS: [&str; 14] =
+    ["?", "？", "\n", " ", "1", ".", "^", "-", "k", "K", "\u{212A}", "ß", "ſ", "甲"];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
@@ -206,6 +210,23 @@ proptest! {
         let with = keyword_policy(&[pattern], ", method: regex");
         let without = keyword_policy(&[open], ", method: regex");
         prop_assert_eq!(with.on(&text).matched(Keyword, "k0"), without.on(&text).matched(Keyword, "k0"));
+    }
+
+    #[test]
+    fn a_regex_of_single_characters_is_counted_as_the_expression_counts(
+        members in proptest::collection::vec(prop::sample::select(CHARACTERS.to_vec()), 1..5),
+        text in proptest::collection::vec(prop::sample::select(CHARACTERS.to_vec()), 0..40),
+        listed: bool,
+    ) {
+        let (text, escaped) = (text.concat(), members.iter().map(|member| regex::escape(member)));
+        let pattern = if listed { escaped.collect::<Vec<_>>().join("|") } else { format!("[{}]", escaped.collect::<String>()) };
+        let policy = Policy::signals(&format!(
+            "structure: [{{name: s, feature: {{type: count, source: {{type: regex, pattern: {}}}}}}}]",
+            serde_json::json!(pattern)
+        ));
+        let expression = RegexBuilder::new(&pattern).case_insensitive(true).build().unwrap();
+        prop_assume!(!text.trim().is_empty());
+        prop_assert_eq!(policy.on(&text).value(Structure, "s"), Some(expression.find_iter(&text).count() as f64));
     }
 
     #[test]

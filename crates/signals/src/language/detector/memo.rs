@@ -4,12 +4,15 @@ use std::cell::RefCell;
 
 use super::model::{MAX_LANGUAGES, Model};
 use super::script::GROUPS;
+use crate::recent::{self, Recent};
 
 /// Words of at most so many symbols are remembered.
 pub(super) const MEMO_SYMBOLS: usize = 16;
-/// How many words a thread remembers: some 160 KiB.
-const SLOTS: usize = 1 << 10;
-/// No group: the slot is free.
+/// How many words share a set.
+const WAYS: usize = 2;
+/// How many sets of words a thread remembers: some 160 KiB.
+const SETS: usize = 1 << 9;
+/// No group: the place is free.
 const FREE: u8 = GROUPS as u8;
 
 /// What the n-grams of one word add, its edges included.
@@ -24,17 +27,16 @@ pub(super) struct WordScores {
 }
 
 #[derive(Clone, Copy)]
-struct Slot {
+struct Entry {
     symbols: [u8; MEMO_SYMBOLS],
     group: u8,
     word: WordScores,
 }
 
-/// One slot per hash: a word replaces the one before it.
 struct Memo {
     /// The address of the model that the words were scored with.
     model: usize,
-    slots: Vec<Slot>,
+    words: Recent<Entry, WAYS>,
 }
 
 impl WordScores {
@@ -44,7 +46,7 @@ impl WordScores {
 
 impl Memo {
     const fn new() -> Self {
-        Self { model: 0, slots: Vec::new() }
+        Self { model: 0, words: Recent::new() }
     }
 
     fn scores_of(
@@ -57,15 +59,12 @@ impl Memo {
         let address = std::ptr::from_ref(model).addr();
         if self.model != address {
             self.model = address;
-            self.slots.clear();
-            let free = Slot { symbols: [0; MEMO_SYMBOLS], group: FREE, word: WordScores::EMPTY };
-            self.slots.resize(SLOTS, free);
+            self.words
+                .reset(SETS, Entry { symbols: [0; MEMO_SYMBOLS], group: FREE, word: WordScores::EMPTY });
         }
-        let slot = &mut self.slots[slot_of(symbols, group)];
-        if usize::from(slot.group) != group || slot.symbols != symbols {
-            *slot = Slot { symbols, group: group as u8, word: score() };
-        }
-        &slot.word
+        let hash = recent::hash(u128::from_le_bytes(symbols) ^ group as u128);
+        let is_it = |known: &Entry| usize::from(known.group) == group && known.symbols == symbols;
+        &self.words.entry(hash, is_it, || Entry { symbols, group: group as u8, word: score() }).word
     }
 }
 
@@ -82,12 +81,4 @@ pub(super) fn with_scores(
         static MEMO: RefCell<Memo> = const { RefCell::new(Memo::new()) };
     }
     MEMO.with_borrow_mut(|memo| read(memo.scores_of(model, group, symbols, score)));
-}
-
-fn slot_of(symbols: [u8; MEMO_SYMBOLS], group: usize) -> usize {
-    let whole = u128::from_le_bytes(symbols);
-    let mixed = (whole as u64 ^ group as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-        ^ ((whole >> 64) as u64).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (mixed >> (u64::BITS - SLOTS.ilog2())) as usize
 }

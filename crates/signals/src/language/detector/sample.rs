@@ -92,7 +92,7 @@ fn scan_range(
     let mut at = start;
     let mut end = end;
     while at < end && *budget > 0 {
-        if bytes[at].is_ascii_whitespace() {
+        if has(bytes[at], WHITE) {
             at += 1;
             continue;
         }
@@ -113,11 +113,9 @@ fn scan_range(
 
 fn token_end(text: &str, start: usize) -> usize {
     let bytes = text.as_bytes();
-    let limit = bytes.len().min(start + TOKEN_BYTES);
     let mut stop = start + 1;
-    while stop < limit && !bytes[stop].is_ascii_whitespace() {
-        stop += 1;
-    }
+    let limit = bytes.len().min(start + TOKEN_BYTES).max(stop);
+    stop += bytes[stop..limit].iter().position(|b| has(*b, WHITE)).unwrap_or(limit - stop);
     while !text.is_char_boundary(stop) {
         stop += 1;
     }
@@ -131,13 +129,18 @@ fn read_token(token: &str, classes: &[u8], budget: &mut usize, sink: &mut impl S
                 if code > 0 {
                     sink.code(code);
                 }
+                for byte in token.bytes() {
+                    if *budget == 0 {
+                        return;
+                    }
+                    read_letter(usize::from(byte), classes, budget, sink);
+                }
             }
-            Token::Skip { code } => {
-                sink.code(code);
-                return;
-            }
+            Token::Skip { code } => sink.code(code),
         }
-    } else if memmem::find(token.as_bytes(), b"://").is_some() {
+        return;
+    }
+    if memmem::find(token.as_bytes(), b"://").is_some() {
         return;
     }
     for c in token.chars() {
@@ -145,13 +148,7 @@ fn read_token(token: &str, classes: &[u8], budget: &mut usize, sink: &mut impl S
             return;
         }
         match glyph(c) {
-            Glyph::Slot(slot) => match classes.get(slot) {
-                Some(&class) if class != 0 => {
-                    *budget -= 1;
-                    sink.letter(group_of_slot(slot), class);
-                }
-                _ => sink.word_end(),
-            },
+            Glyph::Slot(slot) => read_letter(slot, classes, budget, sink),
             Glyph::Other => sink.word_end(),
             found => {
                 *budget -= 1;
@@ -159,6 +156,17 @@ fn read_token(token: &str, classes: &[u8], budget: &mut usize, sink: &mut impl S
                 sink.other_script(found);
             }
         }
+    }
+}
+
+/// Reads what has a slot in the letter table.
+fn read_letter(slot: usize, classes: &[u8], budget: &mut usize, sink: &mut impl Sink) {
+    match classes.get(slot) {
+        Some(&class) if class != 0 => {
+            *budget -= 1;
+            sink.letter(group_of_slot(slot), class);
+        }
+        _ => sink.word_end(),
     }
 }
 
@@ -171,25 +179,25 @@ enum Token {
 
 /// Judges a token of ASCII bytes.
 fn ascii_token(token: &[u8]) -> Token {
-    let is_inner = |b: &u8| b.is_ascii_alphanumeric();
+    let is_inner = |b: &u8| has(*b, INNER);
+    let is_sign = |b: &&u8| has(**b, SIGN);
     let (Some(first), Some(last)) = (token.iter().position(is_inner), token.iter().rposition(is_inner))
     else {
-        let signs = token.iter().filter(|b| is_code_sign(**b)).count();
-        return Token::Skip { code: signs * 2 };
+        return Token::Skip { code: token.iter().filter(is_sign).count() * 2 };
     };
     let inner = &token[first..=last];
-    let (mut code_like, mut link_like, mut lower_before) = (false, false, false);
-    for &b in inner {
-        let mixed_case = lower_before && b.is_ascii_uppercase();
-        code_like |= b.is_ascii_digit() || is_code_sign(b) || b == b'(' || mixed_case;
-        link_like |= matches!(b, b'/' | b':' | b'.' | b'@' | b'%');
-        lower_before = b.is_ascii_lowercase();
-    }
+    let kinds = inner.iter().fold(0, |kinds, b| kinds | KINDS[usize::from(*b)]);
     let drawn_out = inner.len() > 3 && inner.iter().all(|b| *b == inner[0]);
-    if link_like || drawn_out || inner.len() > LONGEST_WORD_BYTES {
-        return Token::Skip { code: if code_like { inner.len() / 2 } else { 0 } };
+    let is_code_like = || {
+        kinds & (DIGIT | SIGN | PARENTHESIS) != 0
+            || kinds & LOWER != 0
+                && kinds & UPPER != 0
+                && inner.windows(2).any(|pair| has(pair[0], LOWER) && has(pair[1], UPPER))
+    };
+    if kinds & LINK != 0 || drawn_out || inner.len() > LONGEST_WORD_BYTES {
+        return Token::Skip { code: if is_code_like() { inner.len() / 2 } else { 0 } };
     }
-    if code_like {
+    if is_code_like() {
         let number = inner.iter().all(|b| b.is_ascii_digit() || matches!(b, b',' | b'+' | b'-'));
         return Token::Skip { code: if number { 0 } else { inner.len() / 2 } };
     }
@@ -199,7 +207,7 @@ fn ascii_token(token: &[u8]) -> Token {
         return Token::Skip { code: inner.len() };
     }
     let edges = token[..first].iter().chain(after);
-    Token::Plain { code: 2 * edges.filter(|b| is_code_sign(**b) || **b == b';').count() }
+    Token::Plain { code: 2 * edges.filter(|b| has(**b, SIGN) || **b == b';').count() }
 }
 
 /// Words of program text that are hardly ever prose.
@@ -214,24 +222,39 @@ fn is_code_word(word: &[u8]) -> bool {
     )
 }
 
+/// Letters and digits.
+const INNER: u8 = 1;
+const DIGIT: u8 = 1 << 1;
+const UPPER: u8 = 1 << 2;
+const LOWER: u8 = 1 << 3;
 /// Signs that are common in program text and rare in prose.
-fn is_code_sign(b: u8) -> bool {
-    matches!(
-        b,
-        b'_' | b'\\'
-            | b'='
-            | b'<'
-            | b'>'
-            | b'{'
-            | b'}'
-            | b'['
-            | b']'
-            | b'$'
-            | b'&'
-            | b'^'
-            | b'|'
-            | b'~'
-            | b'+'
-            | b'`'
-    )
+const SIGN: u8 = 1 << 4;
+/// Signs that links, paths and addresses have inside.
+const LINK: u8 = 1 << 5;
+const PARENTHESIS: u8 = 1 << 6;
+const WHITE: u8 = 1 << 7;
+
+/// What each byte is.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        kinds[byte as usize] = match byte {
+            b'0'..=b'9' => INNER | DIGIT,
+            b'A'..=b'Z' => INNER | UPPER,
+            b'a'..=b'z' => INNER | LOWER,
+            b'_' | b'\\' | b'=' | b'<' | b'>' | b'{' | b'}' | b'[' | b']' | b'$' | b'&' | b'^' | b'|'
+            | b'~' | b'+' | b'`' => SIGN,
+            b'/' | b':' | b'.' | b'@' | b'%' => LINK,
+            b'(' => PARENTHESIS,
+            _ if byte.is_ascii_whitespace() => WHITE,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+fn has(byte: u8, kind: u8) -> bool {
+    KINDS[usize::from(byte)] & kind != 0
 }
