@@ -70,7 +70,7 @@ impl EvalRequest {
             source: IdentitySource::Operator,
             ..Identity::default()
         };
-        let request = ClientRequest::Chat(self.into_chat_request()?);
+        let request = ClientRequest::Chat(Box::new(self.into_chat_request()?));
         let snapshot = router.snapshot();
         // Evaluations are rare: their connections to models served elsewhere need not be kept.
         let client = Client::new(&ClientConfig::default());

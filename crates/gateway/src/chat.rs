@@ -148,7 +148,7 @@ async fn route(
     let mut opened = step(is_slow, id.clone(), move || {
         let snapshot = router.snapshot();
         let reading = snapshot.reading(&request, &question.identity);
-        Ok(Opened { question, snapshot, request, parse, reading })
+        Ok(Box::new(Opened { question, snapshot, request, parse, reading }))
     })
     .await?;
     let read = match opened.reading.take() {
@@ -160,7 +160,7 @@ async fn route(
     let session = if by_caller { headers::session_id(client_headers) } else { None };
     let router = Arc::clone(call.router());
     let routed = step(is_slow, id, move || {
-        let Opened { question, snapshot, request, parse, .. } = opened;
+        let Opened { question, snapshot, request, parse, .. } = *opened;
         let Question { identity, request_id, received, answer_id } = question;
         let input = RouteInput {
             request: &request,

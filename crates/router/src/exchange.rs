@@ -17,7 +17,7 @@ use crate::{Backend, Router, Snapshot, attempts::Permit, losses};
 pub struct Exchange {
     router: Arc<Router>,
     snapshot: Arc<Snapshot>,
-    trace: RouteTrace,
+    trace: Box<RouteTrace>,
     received: Instant,
     sent: Option<Instant>,
     in_flight: Option<ModelName>,
@@ -35,7 +35,7 @@ impl Exchange {
     pub(crate) fn new(
         router: Arc<Router>,
         snapshot: Arc<Snapshot>,
-        trace: RouteTrace,
+        trace: Box<RouteTrace>,
         received: Instant,
     ) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! The routing told in response headers: one reader of the trace.
 
-use std::{ops::Range, time::Duration};
+use std::ops::Range;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -118,7 +118,9 @@ pub fn response_headers(
             page.put(SELECTED_CATEGORY, &atom.name);
         }
         if level == RoutingHeaders::Full {
-            page.put(SELECTED_CONFIDENCE, &format!("{:.4}", winner.confidence));
+            let start = page.text.len();
+            page.push_decimal((winner.confidence * 10_000.0).round() as u128, 4);
+            page.close(SELECTED_CONFIDENCE, start);
         }
     }
     if let Some(choice) = &trace.choice {
@@ -175,7 +177,7 @@ impl Page {
                 for part in [separator, stage.as_str(), ";dur="] {
                     self.text.extend_from_slice(part.as_bytes());
                 }
-                self.push_millis(time);
+                self.push_decimal(time.as_micros(), 3);
             }
         }
         self.close(SERVER_TIMING, start);
@@ -192,20 +194,19 @@ impl Page {
         }
     }
 
-    /// Appends milliseconds with three digits behind the point.
-    fn push_millis(&mut self, time: Duration) {
-        let micros = time.as_micros();
+    /// Appends `number`, of which the last `places` digits stand behind the point.
+    fn push_decimal(&mut self, number: u128, places: usize) {
         let mut digits = [0; 40];
-        let (mut at, mut rest) = (digits.len(), micros);
-        while rest > 0 || digits.len() - at < 4 {
+        let (mut at, mut rest) = (digits.len(), number);
+        while rest > 0 || digits.len() - at <= places {
             at -= 1;
             digits[at] = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        let (whole, thousandths) = digits[at..].split_at(digits.len() - at - 3);
+        let (whole, fraction) = digits[at..].split_at(digits.len() - at - places);
         self.text.extend_from_slice(whole);
         self.text.push(b'.');
-        self.text.extend_from_slice(thousandths);
+        self.text.extend_from_slice(fraction);
     }
 
     /// Appends text; characters that no header can hold are percent-encoded.

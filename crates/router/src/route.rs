@@ -199,11 +199,11 @@ impl Router {
         request: &ClientRequest,
         identity: Identity,
         request_id: RequestId,
-    ) -> RouteTrace {
+    ) -> Box<RouteTrace> {
         // Spaces around a name that asks to choose are not looked at, and are no other name for metrics either.
         let requested_model = request.model();
         let routed = snapshot.is_auto(requested_model);
-        RouteTrace {
+        Box::new(RouteTrace {
             request_id,
             at: self.clock().now(),
             snapshot: Arc::clone(snapshot.hash()),
@@ -223,7 +223,7 @@ impl Router {
             upstream_model: None,
             stages: StageTimings::default(),
             outcome: Outcome::default(),
-        }
+        })
     }
 
     /// Signals, projections, decision, selection.

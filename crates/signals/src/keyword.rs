@@ -60,19 +60,21 @@ pub(crate) struct KeywordFamily {
 struct Rule {
     atom: AtomId,
     operator: KeywordOperator,
-    keywords: Vec<Keyword>,
+    keywords: Vec<Arc<str>>,
+    /// In which ways the keywords may be found, keyword after keyword.
+    ways: Vec<Way>,
+    /// Per keyword, where its ways end.
+    ends: Vec<u32>,
 }
 
-/// A keyword, and the ways in which it may be found.
-#[derive(Debug)]
-struct Keyword {
-    text: Arc<str>,
-    literal: Option<Slot>,
-    pattern: Option<PatternId>,
-    fuzzy: Option<usize>,
-    bm25: Option<(usize, f64)>,
-    /// Which index, and which keyword of it.
-    ngram: Option<(usize, usize)>,
+/// A way in which a keyword may be found. Every request reads all of them, so they are small.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Literal(Slot),
+    Pattern(PatternId),
+    Fuzzy(u32),
+    Bm25 { document: u32, threshold: f64 },
+    Ngram { index: u32, keyword: u32 },
 }
 
 /// How a keyword was found.
@@ -151,6 +153,17 @@ impl KeywordFamily {
 // === impl Rule
 
 impl Rule {
+    /// A rule over keywords and the ways in which each may be found, the plainest first.
+    fn new(atom: AtomId, operator: KeywordOperator, found_by: Vec<(Arc<str>, Vec<Way>)>) -> Self {
+        let (mut keywords, mut ways, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        for (keyword, by) in found_by {
+            keywords.push(keyword);
+            ways.extend(by);
+            ends.push(ways.len() as u32);
+        }
+        Self { atom, operator, keywords, ways, ends }
+    }
+
     /// Whether the rule matches; notes what was found if it does.
     fn matches(
         &self,
@@ -159,44 +172,47 @@ impl Rule {
         near: &NearHits,
         evidence: &mut Evidence,
     ) -> bool {
-        let find = |keyword: &Keyword| keyword.find(text, patterns, near).is_some();
+        let finds = |way: &Way| way.find(text, patterns, near).is_some();
         let matches = match self.operator {
-            KeywordOperator::Nor => return !self.keywords.iter().any(find),
-            KeywordOperator::And => self.keywords.iter().all(find),
-            KeywordOperator::Or => self.keywords.iter().any(find),
+            KeywordOperator::Nor => return !self.ways.iter().any(finds),
+            KeywordOperator::And => self.ways_of_each().all(|ways| ways.iter().any(finds)),
+            KeywordOperator::Or => self.ways.iter().any(finds),
         };
         if matches && evidence.keeps_notes() {
-            let found = |keyword: &Keyword| Some(keyword.find(text, patterns, near)?.describe(&keyword.text));
-            for note in self.keywords.iter().filter_map(found).take(MAX_NOTES) {
+            let found = |(keyword, ways): (&Arc<str>, &[Way])| {
+                let found = ways.iter().find_map(|way| way.find(text, patterns, near))?;
+                Some(found.describe(keyword))
+            };
+            for note in self.keywords.iter().zip(self.ways_of_each()).filter_map(found).take(MAX_NOTES) {
                 evidence.note(self.atom, || note);
             }
         }
         matches
     }
+
+    fn ways_of_each(&self) -> impl Iterator<Item = &[Way]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(start, end)| &self.ways[*start as usize..*end as usize])
+    }
 }
 
-// === impl Keyword
+// === impl Way
 
-impl Keyword {
-    /// How the keyword was found, if it was.
-    fn find<'n>(&self, text: &TextIndex<'_>, patterns: &Patterns, near: &'n NearHits) -> Option<Found<'n>> {
-        if self.literal.is_some_and(|slot| text.hits().count(slot) > 0) {
-            return Some(Found::Literal);
+impl Way {
+    /// What was found in this way, if anything.
+    fn find<'n>(self, text: &TextIndex<'_>, patterns: &Patterns, near: &'n NearHits) -> Option<Found<'n>> {
+        match self {
+            Way::Literal(slot) => (text.hits().count(slot) > 0).then_some(Found::Literal),
+            Way::Pattern(pattern) => patterns.is_match(pattern, text).then_some(Found::Pattern),
+            Way::Fuzzy(index) => near.fuzzy[index as usize].as_ref().map(Found::Fuzzy),
+            Way::Bm25 { document, threshold } => {
+                let score = near.bm25[document as usize];
+                (score > 0.0 && score >= threshold).then_some(Found::Bm25(score))
+            }
+            Way::Ngram { index, keyword } => {
+                near.ngrams[index as usize][keyword as usize].as_ref().map(Found::Ngram)
+            }
         }
-        if self.pattern.is_some_and(|pattern| patterns.is_match(pattern, text)) {
-            return Some(Found::Pattern);
-        }
-        if let Some(hit) = self.fuzzy.and_then(|index| near.fuzzy[index].as_ref()) {
-            return Some(Found::Fuzzy(hit));
-        }
-        if let Some((document, threshold)) = self.bm25
-            && near.bm25[document] > 0.0
-            && near.bm25[document] >= threshold
-        {
-            return Some(Found::Bm25(near.bm25[document]));
-        }
-        let (index, keyword) = self.ngram?;
-        near.ngrams[index][keyword].as_ref().map(Found::Ngram)
     }
 }
 

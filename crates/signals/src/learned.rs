@@ -208,6 +208,14 @@ impl LearnedFamilies {
         laps: &mut Laps<'_>,
     ) {
         let families = laps.families;
+        // A knowledge base has values even where no rule names it.
+        let is_asked = |(family, size): &(SignalFamily, usize)| {
+            families.contains(*family) && (*size > 0 || *family == SignalFamily::Kb)
+        };
+        let mut asked = self.sizes().into_iter().filter(is_asked).peekable();
+        if asked.peek().is_none() {
+            return;
+        }
         let absent;
         let readings = match readings {
             Some(readings) => readings,
@@ -219,11 +227,8 @@ impl LearnedFamilies {
                 &absent
             }
         };
-        for (family, size) in self.sizes() {
-            // A knowledge base has values even where no rule names it.
-            if families.contains(family) && (size > 0 || family == SignalFamily::Kb) {
-                laps.run(family, |evidence| self.evaluate_family(family, request, readings, evidence));
-            }
+        for (family, _) in asked {
+            laps.run(family, |evidence| self.evaluate_family(family, request, readings, evidence));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{chat, refusal::Refusal, service::Call};
 
 /// A request with all that is said before it.
 pub(crate) struct Opened {
-    pub(crate) request: ResponsesRequest,
+    pub(crate) request: Box<ResponsesRequest>,
     /// The response's id, stored or not.
     pub(crate) id: ResponseId,
     /// Present where the service has to do with it.
@@ -34,7 +34,7 @@ struct Wish {
 /// Looks up what the request continues. Routing reads what comes out, and so does the backend.
 pub(crate) async fn open(
     call: &Call<'_>,
-    request: ResponsesRequest,
+    request: Box<ResponsesRequest>,
     identity: &Identity,
 ) -> Result<Opened, Refusal> {
     let id = ResponseId::fresh().map_err(|error| endpoints::failed(&error))?;
@@ -44,7 +44,7 @@ pub(crate) async fn open(
         wish.refuse_state()?;
         let request = if wish.names {
             let items: Vec<String> = request.input_items().iter().map(|item| unnamed(item)).collect();
-            request.with_input(&items, &RequestLimits::default())?
+            Box::new(request.with_input(&items, &RequestLimits::default())?)
         } else {
             request
         };
@@ -65,7 +65,7 @@ pub(crate) async fn open(
             let request = if wish.looks_up() || wish.names {
                 let own = input.iter().map(|item| unnamed(item));
                 let all: Vec<String> = history.items.iter().cloned().chain(own).collect();
-                request.with_input(&all, &RequestLimits::default())?
+                Box::new(request.with_input(&all, &RequestLimits::default())?)
             } else {
                 request
             };

@@ -23,11 +23,11 @@ use crate::splice::Edits;
 #[derive(Debug, Clone)]
 pub enum ClientRequest {
     /// Of Chat Completions.
-    Chat(ChatRequest),
+    Chat(Box<ChatRequest>),
     /// Of Responses.
-    Responses(ResponsesRequest),
+    Responses(Box<ResponsesRequest>),
     /// Of Messages.
-    Messages(MessagesRequest),
+    Messages(Box<MessagesRequest>),
 }
 
 // === impl ClientRequest
@@ -41,9 +41,9 @@ impl ClientRequest {
     /// reads is missing or of a wrong type.
     pub fn parse(protocol: Protocol, body: Bytes, limits: &RequestLimits) -> Result<Self, RequestError> {
         Ok(match protocol {
-            Protocol::Chat => Self::Chat(ChatRequest::parse(body, limits)?),
-            Protocol::Responses => Self::Responses(ResponsesRequest::parse(body, limits)?),
-            Protocol::Messages => Self::Messages(MessagesRequest::parse(body, limits)?),
+            Protocol::Chat => Self::Chat(Box::new(ChatRequest::parse(body, limits)?)),
+            Protocol::Responses => Self::Responses(Box::new(ResponsesRequest::parse(body, limits)?)),
+            Protocol::Messages => Self::Messages(Box::new(MessagesRequest::parse(body, limits)?)),
         })
     }
 

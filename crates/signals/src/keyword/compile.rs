@@ -1,18 +1,20 @@
 //! From `routing.signals.keywords` to the family.
 
+use std::sync::Arc;
+
 use vsr_config::{Compatibility, Config, KeywordMethod, KeywordOperator, KeywordRule};
 use vsr_types::{AtomTable, Diagnostics, Path, SignalFamily};
 
 use super::{
-    Keyword, KeywordFamily, Rule,
+    KeywordFamily, Rule, Way,
     bm25::Bm25Index,
     fuzzy::{Closeness, FuzzyIndex},
     memo::MemoOwner,
     ngram::{MAX_ARITY, NgramIndex},
 };
 use crate::{
-    lexicon::{LexiconBuilder, Term},
-    pattern::Patterns,
+    lexicon::{LexiconBuilder, Slot, Term},
+    pattern::{PatternId, Patterns},
     rules,
 };
 
@@ -46,10 +48,9 @@ pub(crate) fn compile(
         diagnostics,
     };
     let path = rules::family_path(family);
-    let compiled = written.iter().zip(ids).enumerate().map(|(index, (rule, atom))| Rule {
-        atom,
-        operator: rule.operator,
-        keywords: compiler.rule(rule, &path.index(index)),
+    let compiled = written.iter().zip(ids).enumerate().map(|(index, (rule, atom))| {
+        let keywords = compiler.rule(rule, &path.index(index));
+        Rule::new(atom, rule.operator, keywords.into_iter().map(Keyword::found_by).collect())
     });
     KeywordFamily {
         memo: MemoOwner::new(),
@@ -61,6 +62,17 @@ pub(crate) fn compile(
     }
 }
 
+/// A keyword, and the ways in which it may be found.
+struct Keyword {
+    text: Arc<str>,
+    literal: Option<Slot>,
+    pattern: Option<PatternId>,
+    fuzzy: Option<usize>,
+    bm25: Option<(usize, f64)>,
+    /// Which index, and which keyword of it.
+    ngram: Option<(usize, usize)>,
+}
+
 struct Compiler<'c> {
     fuzzy: FuzzyIndex,
     bm25: Bm25Index,
@@ -69,6 +81,26 @@ struct Compiler<'c> {
     patterns: &'c mut Patterns,
     diagnostics: &'c mut Diagnostics,
 }
+
+// === impl Keyword
+
+impl Keyword {
+    fn found_by(self) -> (Arc<str>, Vec<Way>) {
+        let bm25 = self.bm25.map(|(document, threshold)| Way::Bm25 { document: document as u32, threshold });
+        let ngram =
+            self.ngram.map(|(index, keyword)| Way::Ngram { index: index as u32, keyword: keyword as u32 });
+        let ways = [
+            self.literal.map(Way::Literal),
+            self.pattern.map(Way::Pattern),
+            self.fuzzy.map(|index| Way::Fuzzy(index as u32)),
+            bm25,
+            ngram,
+        ];
+        (self.text, ways.into_iter().flatten().collect())
+    }
+}
+
+// === impl Compiler
 
 impl Compiler<'_> {
     fn rule(&mut self, rule: &KeywordRule, path: &Path) -> Vec<Keyword> {

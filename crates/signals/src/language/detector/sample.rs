@@ -140,7 +140,7 @@ fn read_token(token: &str, classes: &[u8], budget: &mut usize, sink: &mut impl S
         }
         return;
     }
-    if memmem::find(token.as_bytes(), b"://").is_some() {
+    if token.as_bytes().windows(3).any(|bytes| bytes == b"://") {
         return;
     }
     for c in token.chars() {
