@@ -11,8 +11,13 @@ use crate::{
     words::Readers,
 };
 
-/// Words of at most so many bytes are remembered.
+/// Words of at most so many bytes are remembered in one integer.
 const MEMO_BYTES: usize = 15;
+/// Longer words of at most so many bytes are remembered in two: the first 16 bytes, and the rest.
+const LONG_BYTES: usize = 16 + MEMO_BYTES;
+/// How many longer words share a set, and how many sets of them a thread remembers: 32 KiB.
+const LONG_WAYS: usize = 2;
+const LONG_SETS: usize = 1 << 9;
 /// How many words share a set: as many as a cache line has room for.
 const WAYS: usize = 4;
 /// How many sets of words a thread remembers: 64 KiB.
@@ -32,6 +37,8 @@ type Packed = u128;
 struct Memo {
     owner: MemoOwner,
     words: Recent<Packed, WAYS>,
+    /// The first 16 bytes of a word, and what `words` would keep of the rest.
+    long_words: Recent<(u128, Packed), LONG_WAYS>,
 }
 
 struct TermMemo {
@@ -58,7 +65,7 @@ pub(super) fn with_memo<T>(
     work: impl FnOnce(&mut dyn FnMut(&str) -> Readers) -> T,
 ) -> T {
     thread_local! {
-        static MEMO: RefCell<Memo> = const { RefCell::new(Memo { owner: MemoOwner(0), words: Recent::new() }) };
+        static MEMO: RefCell<Memo> = const { RefCell::new(Memo { owner: MemoOwner(0), words: Recent::new(), long_words: Recent::new() }) };
     }
     MEMO.with_borrow_mut(|memo| {
         memo.belong_to(owner);
@@ -103,19 +110,32 @@ impl Memo {
         if self.owner != owner {
             self.owner = owner;
             self.words.reset(SETS, 0);
+            self.long_words.reset(LONG_SETS, (0, 0));
         }
     }
 
     fn readers_of(&mut self, word: &str, judge: &mut impl FnMut(&str) -> Readers) -> Readers {
-        if word.len() > MEMO_BYTES {
-            return judge(word);
-        }
-        let packed = pack(word.as_bytes());
-        let is_it = |known: &Packed| *known & ((1 << READERS_SHIFT) - 1) == packed;
-        let judged = || packed | Packed::from(judge(word).bits()) << READERS_SHIFT;
-        let entry = self.words.entry(recent::hash(packed), is_it, judged);
-        Readers::from_bits((*entry >> READERS_SHIFT) as u8)
+        let mut with_readers = |packed| packed | Packed::from(judge(word).bits()) << READERS_SHIFT;
+        let entry = match word.as_bytes().split_first_chunk() {
+            _ if word.len() > LONG_BYTES => return judge(word),
+            Some((head, rest)) if word.len() > MEMO_BYTES => {
+                let (head, packed) = (u128::from_le_bytes(*head), pack(rest));
+                let is_it = |known: &(u128, Packed)| known.0 == head && without_readers(known.1) == packed;
+                let hash = recent::hash(head ^ packed.rotate_left(64));
+                self.long_words.entry(hash, is_it, || (head, with_readers(packed))).1
+            }
+            _ => {
+                let packed = pack(word.as_bytes());
+                let is_it = |known: &Packed| without_readers(*known) == packed;
+                *self.words.entry(recent::hash(packed), is_it, || with_readers(packed))
+            }
+        };
+        Readers::from_bits((entry >> READERS_SHIFT) as u8)
     }
+}
+
+fn without_readers(entry: Packed) -> Packed {
+    entry & ((1 << READERS_SHIFT) - 1)
 }
 
 /// Up to 15 bytes and their number in one integer, in a few loads instead of a copy of unknown length.

@@ -213,6 +213,30 @@ proptest! {
     }
 
     #[test]
+    fn what_is_remembered_of_words_changes_no_answer(
+        // Of the lengths at which words are remembered in other ways, and alike at one of their ends.
+        words in prop::collection::vec(
+            ("[ab]{0,2}", prop::sample::select(vec![0usize, 5, 9, 11, 13, 14, 25, 29]), "[ab]{1,3}"), 1..40
+        ),
+    ) {
+        let words: Vec<String> = words.into_iter().map(|(head, middle, tail)| head + &"k".repeat(middle) + &tail).collect();
+        let keywords: Vec<String> = words.iter().step_by(7).cloned().collect();
+        for method in [", method: fuzzy, fuzzy_threshold: 1", ", method: bm25", ", method: ngram, ngram_threshold: 0.7"] {
+            let names: Vec<String> = (0..keywords.len()).map(|index| format!("k{index}")).collect();
+            let matches = |policy: &Policy, word: &String| -> Vec<bool> {
+                let found = policy.on(word);
+                names.iter().map(|name| found.matched(Keyword, name)).collect()
+            };
+            // Another policy makes the thread forget, so what is remembered is asked for first.
+            let policy = keyword_policy(&keywords, method);
+            let remembered: Vec<_> = words.iter().map(|word| matches(&policy, word)).collect();
+            for (word, remembered) in words.iter().zip(remembered) {
+                prop_assert_eq!(remembered, matches(&keyword_policy(&keywords, method), word), "{}", word);
+            }
+        }
+    }
+
+    #[test]
     fn a_regex_of_single_characters_is_counted_as_the_expression_counts(
         members in proptest::collection::vec(prop::sample::select(CHARACTERS.to_vec()), 1..5),
         text in proptest::collection::vec(prop::sample::select(CHARACTERS.to_vec()), 0..40),
