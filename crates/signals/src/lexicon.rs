@@ -346,11 +346,17 @@ impl Automaton {
                     preceding.iter().fold(start, |state, byte| search.next_state(Anchored::No, state, *byte));
             }
         }
-        for at in block.start..block.start + together {
-            for (lane, (state, found)) in states.iter_mut().zip(&mut *found).enumerate() {
-                let place = at + lane * part;
-                *state = search.next_state(Anchored::No, *state, text[place]);
-                collect(search, *state, place + 1, found);
+        let part_of = |lane: usize| &text[block.start + lane * together..][..together];
+        let [first, second, third, fourth] = [part_of(0), part_of(1), part_of(2), part_of(3)];
+        let bytes = first.iter().zip(second).zip(third.iter().zip(fourth));
+        for (at, ((first, second), (third, fourth))) in bytes.enumerate() {
+            let bytes = [*first, *second, *third, *fourth];
+            states = std::array::from_fn(|lane| search.next_state(Anchored::No, states[lane], bytes[lane]));
+            // Most bytes end no literal in any part.
+            if states.iter().any(|state| search.is_special(*state)) {
+                for (lane, (state, found)) in states.iter().zip(&mut *found).enumerate() {
+                    collect(search, *state, block.start + lane * together + at + 1, found);
+                }
             }
         }
         // The rest, or all of a short block.
