@@ -47,7 +47,11 @@ fn admit(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, dealer: 
     let _nodelay = stream.set_nodelay(true);
     let Some(place) = listener.place() else {
         tracing::debug!(%peer, "the listener has all the connections it takes");
-        return turn_away(&stream);
+        // Words in clear mean nothing to a client that waits for a handshake.
+        if !listener.is_secure() {
+            turn_away(&stream);
+        }
+        return;
     };
     let Ok(stream) = stream.into_std() else { return };
     dealer.deal(Arrival { stream, peer, place });

@@ -12,6 +12,7 @@ use std::{
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::watch,
     time::{Sleep, sleep_until},
@@ -21,6 +22,7 @@ use crate::{
     activity::Activity,
     listener::{Listener, Place},
     service,
+    tls::Tls,
     transport::Transport,
     turn::Turn,
     worker::{Lifecycle, Worker},
@@ -41,6 +43,44 @@ struct Deadline(Option<Pin<Box<Sleep>>>);
 /// Serves a connection to its end.
 pub(crate) async fn serve(
     stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    worker: Arc<Worker>,
+    lifecycle: watch::Receiver<Lifecycle>,
+) {
+    let rules = place.listener().rules();
+    match rules.tls() {
+        None => serve_http1(stream, peer, place, worker, lifecycle).await,
+        // Apart, so that connections without it need no room for it.
+        Some(tls) => Box::pin(serve_secure(stream, tls, peer, place, worker, lifecycle)).await,
+    }
+}
+
+async fn serve_secure(
+    stream: TcpStream,
+    tls: &Tls,
+    peer: SocketAddr,
+    place: Place,
+    worker: Arc<Worker>,
+    mut lifecycle: watch::Receiver<Lifecycle>,
+) {
+    let limit = place.listener().rules().phase_limits.header;
+    let stream = tokio::select! {
+        biased;
+        accepted = tls.accept(stream, limit, &worker.handshakes) => match accepted {
+            Ok(stream) => stream,
+            Err(reason) => {
+                worker.router.metrics().refused("tls_handshake");
+                return tracing::debug!(%peer, reason, "a client connection was not secured");
+            }
+        },
+        _ = lifecycle.changed() => return,
+    };
+    serve_http1(stream, peer, place, worker, lifecycle).await;
+}
+
+async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     peer: SocketAddr,
     place: Place,
     worker: Arc<Worker>,

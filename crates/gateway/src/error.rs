@@ -2,6 +2,8 @@
 
 use std::io;
 
+use vsr_router::TlsError;
+
 /// The gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -40,6 +42,14 @@ pub enum BindError {
         value: String,
         /// What is wrong and what is expected.
         problem: &'static str,
+    },
+    /// A listener cannot have the transport security it asks for.
+    #[error("`listeners[{index}].tls.{}`: {}; {}", .error.key, .error.message, .error.help)]
+    Tls {
+        /// The position of the listener in the configuration.
+        index: usize,
+        /// What is wrong with its files.
+        error: TlsError,
     },
     /// Stored responses cannot be read.
     #[error(

@@ -12,7 +12,7 @@ use std::{
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, timeout_at},
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 use vsr_config::Config;
 use vsr_responses::Responses;
@@ -27,6 +27,7 @@ use crate::{
     listener::{Listener, Listeners, Rules},
     request_id::IdSource,
     responses,
+    tls::Handshakes,
     worker::{self, Lifecycle, Worker, WorkerHandle},
 };
 
@@ -50,6 +51,9 @@ pub struct Gateway {
     status: Arc<Status>,
     drain_limit: Duration,
 }
+
+/// How often the files of certificates are looked at.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long an aborted worker may take to end.
 const ABORT_LIMIT: Duration = Duration::from_secs(2);
@@ -97,6 +101,7 @@ impl Gateway {
                 ids: IdSource::new(),
                 responses: responses.clone(),
                 http: worker::http(),
+                handshakes: Handshakes::default(),
                 started_seconds,
             };
             let started = worker::start(index, Arc::new(worker), watching.clone());
@@ -121,7 +126,7 @@ impl Gateway {
     /// # Errors
     /// If a socket cannot be registered with the runtime.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listeners, workers, responses, lifecycle, status, drain_limit, .. } = self;
+        let Self { listeners, rules, workers, responses, lifecycle, status, drain_limit } = self;
         let dealer = Arc::new(Dealer::new(workers));
         let mut accepting = JoinSet::new();
         for (index, (socket, address, listener)) in listeners.into_iter().enumerate() {
@@ -130,6 +135,7 @@ impl Gateway {
             let socket = tokio::net::TcpListener::from_std(socket)?;
             accepting.spawn(accept(socket, listener, Arc::clone(&dealer)));
         }
+        accepting.spawn(renew_certificates(rules));
         status.set(Phase::Ready);
         shutdown.await;
         status.set(Phase::Draining);
@@ -142,6 +148,18 @@ impl Gateway {
             responses.close().await;
         }
         Ok(())
+    }
+}
+
+/// Follows the files of certificates until the future is dropped.
+async fn renew_certificates(listeners: Listeners) {
+    let mut turns = interval(RENEWAL_INTERVAL);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        let listeners = listeners.clone();
+        // It only ever fails by a panic, after which the files are looked at again.
+        let _done = tokio::task::spawn_blocking(move || listeners.renew_certificates()).await;
     }
 }
 
@@ -165,7 +183,7 @@ fn bind_all(
 ) -> Result<Vec<(TcpListener, SocketAddr, Arc<Listener>)>, BindError> {
     let mut bound = Vec::with_capacity(written.len());
     for (index, written) in written.iter().enumerate() {
-        let listener = Arc::new(Listener::new(Rules::new(index, written, config)?));
+        let listener = Arc::new(Listener::new(Rules::new(index, written, config, None)?));
         let socket = bind(index, &written.address, written.port)?;
         let address = socket.local_addr().map_err(|reason| BindError::Refused {
             key: format!("listeners[{index}].address"),

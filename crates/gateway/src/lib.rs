@@ -33,6 +33,7 @@ mod request_id;
 mod responses;
 mod service;
 mod status;
+mod tls;
 mod transport;
 mod turn;
 mod worker;

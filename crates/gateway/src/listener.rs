@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use vsr_config::{Config, RoutingHeaders};
 
-use crate::{BindError, activity::PhaseLimits, door::Door, header_rules::HeaderRules};
+use crate::{BindError, activity::PhaseLimits, door::Door, header_rules::HeaderRules, tls::Tls};
 
 /// A bound listener.
 pub(crate) struct Listener {
@@ -33,6 +33,7 @@ pub(crate) struct Rules {
     /// Whole answers of at least so many bytes are compressed for clients that accept it.
     pub(crate) compress_from_bytes: Option<usize>,
     max_connections: usize,
+    tls: Option<Arc<Tls>>,
 }
 
 /// A place among a listener's connections; dropping it frees the place.
@@ -60,7 +61,9 @@ impl Rules {
         index: usize,
         listener: &vsr_config::Listener,
         config: &Config,
+        before: Option<&Self>,
     ) -> Result<Self, BindError> {
+        let before = before.and_then(|rules| rules.tls.as_ref());
         let limits = &listener.limits;
         Ok(Self {
             door: Door::new(index, listener, &config.global.services.authz.identity)?,
@@ -78,7 +81,18 @@ impl Rules {
                 .compress_from_bytes
                 .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             max_connections: limits.max_connections as usize,
+            tls: listener.tls.as_ref().map(|names| Tls::new(index, names, before)).transpose()?,
         })
+    }
+
+    /// Whether anybody may come in unasked.
+    fn is_open(&self) -> bool {
+        self.door.is_open() && !self.tls.as_ref().is_some_and(|tls| tls.knows_clients())
+    }
+
+    /// The transport security of connections, if they have any.
+    pub(crate) fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
     }
 }
 
@@ -94,6 +108,11 @@ impl Listener {
         self.rules.load_full()
     }
 
+    /// Whether a connection that begins now has transport security.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.rules.load().tls.is_some()
+    }
+
     /// A place for one more connection, if there is one.
     pub(crate) fn place(self: &Arc<Self>) -> Option<Place> {
         let taken = self.connections.fetch_add(1, Ordering::Relaxed);
@@ -104,11 +123,11 @@ impl Listener {
 
     /// Warns of a listener that everybody can reach and nobody guards.
     pub(crate) fn warn_if_unguarded(&self, index: usize, address: SocketAddr) {
-        if self.rules.load().door.is_open() && !is_loopback(address.ip()) {
+        if self.rules.load().is_open() && !is_loopback(address.ip()) {
             tracing::warn!(
                 %address,
                 "ANYBODY who can reach this address may use the models behind it: the listener has neither api_keys nor \
-                 trusted_peers. Set `listeners[{index}].api_keys`, or `listeners[{index}].address` to 127.0.0.1"
+                 trusted_peers, nor does it ask for client certificates. Set `listeners[{index}].api_keys`, or `listeners[{index}].address` to 127.0.0.1"
             );
         }
     }
@@ -154,13 +173,26 @@ impl Listeners {
     pub fn prepare(&self, written: &[vsr_config::Listener], config: &Config) -> Result<NewRules, BindError> {
         let mut prepared = Vec::new();
         for (index, written) in written.iter().enumerate() {
-            let rules = Arc::new(Rules::new(index, written, config)?);
             let is_it = |bound: &&Bound| *bound.address == *written.address && bound.port == written.port;
-            if let Some(bound) = self.0.iter().find(is_it) {
+            let bound = self.0.iter().find(is_it);
+            let before = bound.map(|bound| bound.listener.rules());
+            let rules = Arc::new(Rules::new(index, written, config, before.as_deref())?);
+            if let Some(bound) = bound {
                 prepared.push((index, Arc::clone(&bound.listener), rules));
             }
         }
         Ok(NewRules(prepared))
+    }
+
+    /// Looks whether files of certificates changed. Those that can be used are, for new connections; of those that
+    /// cannot, the ones before stay, and an error is logged. [`Gateway::serve`](crate::Gateway::serve) does this every
+    /// few seconds. Blocks.
+    pub fn renew_certificates(&self) {
+        for bound in self.0.iter() {
+            if let Some(tls) = bound.listener.rules().tls() {
+                tls.renew();
+            }
+        }
     }
 }
 
@@ -168,7 +200,7 @@ impl NewRules {
     /// Puts them in force: for every request that begins from now on, on connections that are open too.
     pub fn apply(self) {
         for (index, listener, rules) in self.0 {
-            let opens = rules.door.is_open() && !listener.rules.load().door.is_open();
+            let opens = rules.is_open() && !listener.rules.load().is_open();
             if opens {
                 tracing::warn!("`listeners[{index}]` has neither api_keys nor trusted_peers any more");
             }

@@ -21,7 +21,7 @@ use vsr_responses::Responses;
 use vsr_router::Router;
 use vsr_upstream::Client;
 
-use crate::{connection, listener::Place, request_id::IdSource, status::Status};
+use crate::{connection, listener::Place, request_id::IdSource, status::Status, tls::Handshakes};
 
 /// What all requests of a worker share.
 pub(crate) struct Worker {
@@ -32,6 +32,7 @@ pub(crate) struct Worker {
     /// Stored responses, where they are switched on.
     pub(crate) responses: Option<Arc<Responses>>,
     pub(crate) http: http1::Builder,
+    pub(crate) handshakes: Handshakes,
     /// Since when models are served.
     pub(crate) started_seconds: u64,
 }

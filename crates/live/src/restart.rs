@@ -13,8 +13,7 @@ pub(crate) fn needed(
         let same_place = bound.iter().find(|known| place(known) == place(listener));
         let same_name = || bound.iter().find(|known| !known.name.is_empty() && known.name == listener.name);
         let part = match (same_place, same_name()) {
-            (Some(known), _) if known.tls == listener.tls => continue,
-            (Some(_), _) => ".tls",
+            (Some(_), _) => continue,
             (None, Some(known)) if known.port != listener.port => ".port",
             (None, Some(_)) => ".address",
             (None, None) => "",

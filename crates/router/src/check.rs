@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use vsr_config::{ApiFormat, Config, ProviderKind, ResponsesSupport};
 use vsr_types::{Diagnostic, Diagnostics, Path};
 
-use crate::Models;
+use crate::{Models, TlsFiles};
 
 /// Reports everything found.
 pub(crate) fn report(config: &Config, models: &Models, diagnostics: &mut Diagnostics) {
@@ -36,12 +36,11 @@ fn listeners(config: &Config, diagnostics: &mut Diagnostics) {
                 Diagnostic::error(path.key("address"), message).help("write an IP address, or localhost"),
             );
         }
-        if listener.tls.is_some() {
-            let message = "transport security of listeners is not part of this version, and serving without it would not be what this asks for";
-            diagnostics.push(
-                Diagnostic::error(path.key("tls"), message)
-                    .help("remove it, and let a proxy in front end TLS"),
-            );
+        if let Some(tls) = &listener.tls
+            && let Err(error) = TlsFiles::read(tls).and_then(|files| files.server_config(&[]))
+        {
+            diagnostics
+                .push(Diagnostic::error(path.key("tls").key(error.key), error.message).help(error.help));
         }
     }
 }

@@ -26,6 +26,7 @@ mod responses_native;
 mod responses_owners;
 mod routing;
 mod scene;
+mod secure;
 mod signatures;
 mod streaming;
 mod translation_policy;

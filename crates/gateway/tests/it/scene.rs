@@ -26,7 +26,7 @@ pub(crate) struct Scene {
     pub(crate) router: Arc<Router>,
     pub(crate) status: Arc<Status>,
     pub(crate) clock: TripwireClock,
-    listeners: Listeners,
+    pub(crate) listeners: Listeners,
     stop: Option<oneshot::Sender<()>>,
     ended: mpsc::Receiver<()>,
     thread: Option<JoinHandle<()>>,

@@ -80,7 +80,7 @@ fn an_address_that_cannot_be_called_is_an_error_with_its_place() {
 fn what_could_not_be_served_or_would_do_nothing_is_told() {
     for (text, path) in [
         ("listeners: [{address: nonsense}]", "listeners[0].address"),
-        ("listeners: [{tls: {cert_file: a, key_file: b}}]", "listeners[0].tls"),
+        ("listeners: [{tls: {cert_file: a, key_file: b}}]", "listeners[0].tls.cert_file"),
         ("global: {services: {api: {address: 0.0.0.0}}}", "global.services.api.address"),
         (
             "global: {services: {observability: {metrics: {address: '::'}}}}",
