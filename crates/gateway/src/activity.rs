@@ -45,7 +45,7 @@ const BUSY: u64 = 2;
 const CLOSING: u64 = 3;
 
 /// A request ends itself at its limit; a client that does not even take the answer is cut off this much later.
-const REQUEST_GRACE: Duration = Duration::from_secs(5);
+pub(crate) const REQUEST_GRACE: Duration = Duration::from_secs(5);
 
 /// How long a refused client may go on sending, so that it gets to read why.
 const CLOSING_LIMIT: Duration = Duration::from_secs(2);
@@ -65,11 +65,13 @@ impl Activity {
         })
     }
 
-    /// Bytes came from the client.
-    pub(crate) fn received_bytes(&self) {
-        if self.phase() == IDLE {
+    /// Bytes came from the client. Whether they begin a request.
+    pub(crate) fn received_bytes(&self) -> bool {
+        let begins = self.phase() == IDLE;
+        if begins {
             self.enter(HEAD, Instant::now());
         }
+        begins
     }
 
     /// Bytes went to the client.

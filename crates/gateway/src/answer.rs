@@ -13,6 +13,7 @@ use vsr_protocol::{ApiError, Protocol};
 use crate::{
     activity::Busy,
     events::{EncodedStream, EventStream},
+    listener::Seat,
     responses::Recorder,
 };
 
@@ -20,6 +21,7 @@ use crate::{
 pub(crate) struct AnswerBody {
     kind: Kind,
     busy: Option<Busy>,
+    seat: Option<Seat>,
 }
 
 pub(crate) enum Kind {
@@ -99,12 +101,13 @@ impl AnswerBody {
 
     /// A body of this kind.
     pub(crate) fn of(kind: Kind) -> Self {
-        Self { kind, busy: None }
+        Self { kind, busy: None, seat: None }
     }
 
-    /// Keeps the connection busy until this body is gone.
-    pub(crate) fn hold(&mut self, busy: Busy) {
+    /// Keeps the connection busy, and the request's seat, until this body is gone.
+    pub(crate) fn hold(&mut self, busy: Busy, seat: Option<Seat>) {
         self.busy = Some(busy);
+        self.seat = seat;
     }
 }
 

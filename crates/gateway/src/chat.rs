@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use vsr_config::RoutingHeaders;
 use vsr_protocol::{ClientRequest, RequestLimits};
 use vsr_router::{Reading, ResponsePath, RouteInput, Routed, Shortcut, Snapshot};
-use vsr_types::{Identity, RequestId};
+use vsr_types::{Identity, RequestId, Via};
 
 use crate::{
     answer::{self, Answer},
@@ -30,6 +30,7 @@ const MAX_INLINE_BYTES: usize = 256 * 1024;
 /// What is routed, apart from the body.
 struct Question {
     identity: Identity,
+    via: Via,
     request_id: RequestId,
     received: Instant,
     answer_id: RequestId,
@@ -140,6 +141,7 @@ async fn route(
     }
     let question = Question {
         identity,
+        via: call.via(),
         request_id: id.clone(),
         received: call.received,
         answer_id: answer_id.unwrap_or_else(|| call.connection.worker.ids.fresh().text),
@@ -161,10 +163,11 @@ async fn route(
     let router = Arc::clone(call.router());
     let routed = step(is_slow, id, move || {
         let Opened { question, snapshot, request, parse, .. } = *opened;
-        let Question { identity, request_id, received, answer_id } = question;
+        let Question { identity, via, request_id, received, answer_id } = question;
         let input = RouteInput {
             request: &request,
             identity,
+            via,
             request_id,
             answer_id: answer_id.as_str(),
             received,

@@ -1,4 +1,4 @@
-//! One client's connection: HTTP/1.1 served until it ends, drains, or takes too long.
+//! One client's connection: its protocol, and how it is served until it ends, drains, or takes too long.
 
 use std::{
     future::{Future, poll_fn},
@@ -6,7 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use hyper::service::service_fn;
@@ -15,14 +15,15 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::watch,
-    time::{Sleep, sleep_until},
+    time::{Sleep, sleep_until, timeout},
 };
 
 use crate::{
     activity::Activity,
+    http2,
     listener::{Listener, Place},
     service,
-    tls::Tls,
+    tls::{HTTP_2, Tls},
     transport::Transport,
     turn::Turn,
     worker::{Lifecycle, Worker},
@@ -31,67 +32,111 @@ use crate::{
 /// A connection, as its requests see it.
 pub(crate) struct Connection {
     pub(crate) worker: Arc<Worker>,
+    pub(crate) listener: Arc<Listener>,
     pub(crate) activity: Arc<Activity>,
     pub(crate) peer: SocketAddr,
-    place: Place,
+    /// The version of TLS, where it has it.
+    pub(crate) tls: Option<&'static str>,
 }
 
 /// One timer per connection, registered once and moved only when a deadline comes earlier.
 #[derive(Default)]
 struct Deadline(Option<Pin<Box<Sleep>>>);
 
-/// Serves a connection to its end.
+/// What an HTTP/2 client begins with, as far as no request of HTTP/1.1 does.
+const PREFACE: [u8; 3] = *b"PRI";
+
+/// Serves a connection to its end. It has its place among the listener's connections until then.
 pub(crate) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     place: Place,
     worker: Arc<Worker>,
-    lifecycle: watch::Receiver<Lifecycle>,
+    mut lifecycle: watch::Receiver<Lifecycle>,
 ) {
-    let rules = place.listener().rules();
-    match rules.tls() {
-        None => serve_http1(stream, peer, place, worker, lifecycle).await,
+    let listener = Arc::clone(place.listener());
+    let rules = listener.rules();
+    let activity = Activity::new(rules.phase_limits);
+    let (tls, limit) = (rules.tls().cloned(), rules.phase_limits.header);
+    drop(rules);
+    let connection = Connection { worker, listener, activity, peer, tls: None };
+    if let Some(tls) = tls {
         // Apart, so that connections without it need no room for it.
-        Some(tls) => Box::pin(serve_secure(stream, tls, peer, place, worker, lifecycle)).await,
+        return Box::pin(serve_secure(stream, &tls, limit, connection, lifecycle)).await;
+    }
+    match is_http2(&stream, limit, &mut lifecycle).await {
+        Some(false) => serve_http1(stream, connection, lifecycle).await,
+        Some(true) => Box::pin(http2::serve(stream, connection, lifecycle)).await,
+        None => tracing::debug!(%peer, "a client connection ended before it began"),
+    }
+}
+
+/// Whether a client speaks HTTP/2 from its first word on; none if it does not speak. The bytes stay where they are.
+async fn is_http2(
+    stream: &TcpStream,
+    limit: Duration,
+    lifecycle: &mut watch::Receiver<Lifecycle>,
+) -> Option<bool> {
+    let mut first = [0; PREFACE.len()];
+    tokio::select! {
+        biased;
+        peeked = timeout(limit, stream.peek(&mut first)) => {
+            // Whoever sends less in one piece is no client of HTTP/2, which begins with 24 bytes.
+            peeked.ok()?.ok().map(|_| first == PREFACE)
+        }
+        _ = lifecycle.changed() => None,
     }
 }
 
 async fn serve_secure(
     stream: TcpStream,
     tls: &Tls,
-    peer: SocketAddr,
-    place: Place,
-    worker: Arc<Worker>,
+    limit: Duration,
+    mut connection: Connection,
     mut lifecycle: watch::Receiver<Lifecycle>,
 ) {
-    let limit = place.listener().rules().phase_limits.header;
+    let worker = &connection.worker;
     let stream = tokio::select! {
         biased;
         accepted = tls.accept(stream, limit, &worker.handshakes) => match accepted {
             Ok(stream) => stream,
             Err(reason) => {
                 worker.router.metrics().refused("tls_handshake");
-                return tracing::debug!(%peer, reason, "a client connection was not secured");
+                return tracing::debug!(peer = %connection.peer, reason, "a client connection was not secured");
             }
         },
         _ = lifecycle.changed() => return,
     };
-    serve_http1(stream, peer, place, worker, lifecycle).await;
+    let session = stream.get_ref().1;
+    connection.tls = session.protocol_version().and_then(|version| version.as_str());
+    if session.alpn_protocol() == Some(HTTP_2) {
+        http2::serve(stream, connection, lifecycle).await;
+    } else {
+        serve_http1(stream, connection, lifecycle).await;
+    }
 }
 
 async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    peer: SocketAddr,
-    place: Place,
-    worker: Arc<Worker>,
-    mut lifecycle: watch::Receiver<Lifecycle>,
+    connection: Connection,
+    lifecycle: watch::Receiver<Lifecycle>,
 ) {
-    let listener = place.listener();
-    let activity = Activity::new(listener.rules().phase_limits);
-    let io = TokioIo::new(Transport::new(stream, Arc::clone(&activity)));
-    let connection = Arc::new(Connection { worker, activity, peer, place });
+    let io = TokioIo::new(Transport::new(stream, Arc::clone(&connection.activity)));
+    let connection = Arc::new(connection);
     let service = service_fn(|request| service::handle(Arc::clone(&connection), request));
-    let mut http = pin!(connection.worker.http.serve_connection(io, service));
+    let http = pin!(connection.worker.http.serve_connection(io, service));
+    let activity = &connection.activity;
+    drive(http, |http| http.graceful_shutdown(), || activity.deadline(), lifecycle, connection.peer).await;
+}
+
+/// Polls a connection until it ends, or its deadline passes, which may move; shuts it down once the gateway drains.
+pub(crate) async fn drive<C: Future<Output = hyper::Result<()>>>(
+    mut http: Pin<&mut C>,
+    shut_down: impl Fn(Pin<&mut C>),
+    limit: impl Fn() -> Option<Instant>,
+    mut lifecycle: watch::Receiver<Lifecycle>,
+    peer: SocketAddr,
+) {
     // Looking is cheap and touches no lock; waiting registers this task once, to be woken.
     let watching = lifecycle.clone();
     let has_begun_to_drain = || watching.has_changed().unwrap_or(true);
@@ -114,9 +159,9 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
                 break;
             }
             is_draining = true;
-            http.as_mut().graceful_shutdown();
+            shut_down(http.as_mut());
         }
-        match connection.activity.deadline() {
+        match limit() {
             Some(limit) => deadline.poll_passed(cx, limit).map(|()| None),
             None => Poll::Pending,
         }
@@ -131,8 +176,15 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
 // === impl Connection ===
 
 impl Connection {
-    pub(crate) fn listener(&self) -> &Arc<Listener> {
-        self.place.listener()
+    /// A stream of this connection: a connection of its own to whoever answers its request.
+    pub(crate) fn stream(&self) -> Self {
+        Self {
+            worker: Arc::clone(&self.worker),
+            listener: Arc::clone(&self.listener),
+            activity: Activity::new(self.listener.rules().phase_limits),
+            peer: self.peer,
+            tls: self.tls,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The native HTTP/1.1 data plane: listeners, who is at the door, requests in, answers and streams out, drain.
+//! The native HTTP data plane: listeners, who is at the door, requests in, answers and streams out, drain.
 //!
 //! It knows how bytes travel and nothing of how a route is chosen: [`vsr_router::Router::route`] decides, this crate
 //! does what it says. Worker threads share nothing on the path of a request: each has its own runtime, its own
@@ -20,8 +20,10 @@ mod failure;
 mod forward;
 mod gateway;
 mod guard;
+mod head_lines;
 mod header_rules;
 mod headers;
+mod http2;
 mod listener;
 mod models;
 mod named;

@@ -18,6 +18,8 @@ use crate::{BindError, activity::PhaseLimits, door::Door, header_rules::HeaderRu
 pub(crate) struct Listener {
     rules: ArcSwap<Rules>,
     connections: AtomicUsize,
+    /// Requests in flight, as far as they are bounded.
+    requests: AtomicUsize,
 }
 
 /// What a listener asks of its clients and allows them. A request keeps those it began with.
@@ -32,12 +34,18 @@ pub(crate) struct Rules {
     pub(crate) ping_interval: Option<Duration>,
     /// Whole answers of at least so many bytes are compressed for clients that accept it.
     pub(crate) compress_from_bytes: Option<usize>,
+    /// The most streams of one HTTP/2 connection.
+    pub(crate) max_streams: u32,
     max_connections: usize,
+    max_requests: Option<usize>,
     tls: Option<Arc<Tls>>,
 }
 
 /// A place among a listener's connections; dropping it frees the place.
 pub(crate) struct Place(Arc<Listener>);
+
+/// A request's seat among those in flight; dropping it frees the seat.
+pub(crate) struct Seat(Arc<Listener>);
 
 /// The listeners of a gateway, to give them new rules while it serves.
 #[derive(Clone)]
@@ -80,9 +88,16 @@ impl Rules {
             compress_from_bytes: listener
                 .compress_from_bytes
                 .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            max_streams: limits.max_streams.max(1),
             max_connections: limits.max_connections as usize,
+            max_requests: limits.max_requests.map(|most| most as usize),
             tls: listener.tls.as_ref().map(|names| Tls::new(index, names, before)).transpose()?,
         })
+    }
+
+    /// The most requests in flight, if they are bounded.
+    pub(crate) fn max_requests(&self) -> Option<usize> {
+        self.max_requests
     }
 
     /// Whether anybody may come in unasked.
@@ -100,7 +115,11 @@ impl Rules {
 
 impl Listener {
     pub(crate) fn new(rules: Rules) -> Self {
-        Self { rules: ArcSwap::from_pointee(rules), connections: AtomicUsize::new(0) }
+        Self {
+            rules: ArcSwap::from_pointee(rules),
+            connections: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
+        }
     }
 
     /// The rules for what begins now.
@@ -119,6 +138,13 @@ impl Listener {
         // Held first and looked at after, so that a full listener gives its place back.
         let place = Place(Arc::clone(self));
         (taken < self.rules.load().max_connections).then_some(place)
+    }
+
+    /// A seat for one more request among at most `most`, if there is one.
+    pub(crate) fn seat(self: &Arc<Self>, most: usize) -> Option<Seat> {
+        let taken = self.requests.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat(Arc::clone(self));
+        (taken < most).then_some(seat)
     }
 
     /// Warns of a listener that everybody can reach and nobody guards.
@@ -148,6 +174,12 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -4,13 +4,15 @@ use std::{convert::Infallible, pin::pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header, request::Parts, uri::PathAndQuery,
+    HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header,
+    request::Parts,
+    uri::{Authority, PathAndQuery},
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
 use vsr_protocol::{ApiError, Protocol};
 use vsr_router::Router;
-use vsr_types::Identity;
+use vsr_types::{Identity, Via};
 use vsr_upstream::Client;
 
 use crate::{
@@ -36,6 +38,7 @@ pub(crate) struct Call<'c> {
     rules: &'c Rules,
     pub(crate) id: &'c Id,
     pub(crate) received: Instant,
+    pub(crate) version: Version,
     /// What the client speaks, by the path it asks.
     pub(crate) protocol: Protocol,
     /// Whether it asks with `beta=true`, as Anthropic's SDKs do for what is in beta.
@@ -60,15 +63,19 @@ enum Endpoint<'p> {
     Unknown,
 }
 
+/// The most headers of one request; those of HTTP/1.1 are counted before they get here.
+const MAX_HEADERS: usize = 100;
+
 /// Answers one request. Whatever goes wrong in it stays in it.
 pub(crate) async fn handle(
     connection: Arc<Connection>,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let received = Instant::now();
-    let rules = connection.listener().rules();
+    let rules = connection.listener.rules();
     let busy = connection.activity.begin(received, rules.phase_limits);
     let (head, mut body) = request.into_parts();
+    let version = head.version;
     connection.activity.set_unread_body(!body.is_end_stream());
     let id = connection.worker.ids.id_for(&head.headers);
     let has_promised_body = head.headers.contains_key(header::EXPECT);
@@ -76,15 +83,22 @@ pub(crate) async fn handle(
     let session = headers::session_id(&head.headers);
     let compress_from = rules.compress_from_bytes.filter(|_| compress::accepts_gzip(&head.headers));
     let is_beta = head.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == BETA));
-    let call = Call { connection: &connection, rules: &rules, id: &id, received, protocol, is_beta };
-    let answered = guard::contain(pin!(respond(&call, head, &mut body))).await;
+    let call = Call { connection: &connection, rules: &rules, id: &id, received, version, protocol, is_beta };
+    let is_probe = Endpoint::of(head.uri.path()).is_open_to_all();
+    let most = rules.max_requests().filter(|_| !is_probe);
+    let seat = most.map(|most| connection.listener.seat(most));
+    let answered = match seat {
+        Some(None) => Ok(turn_away(&call)),
+        _ => guard::contain(pin!(respond(&call, head, &mut body))).await,
+    };
     let mut answer = answered.unwrap_or_else(|_panic| {
         // What it panicked with may hold text of the request. Its exchange, if it had one, is recorded.
         tracing::error!(request_id = %id.text, "the router panicked while it answered a request; others are not affected");
         let error = ApiError::new(500, "the router failed to handle the request").with_code("internal_error");
         answer::refusal(&error, protocol)
     });
-    if connection.activity.has_unread_body() {
+    // What a stream does not read, its client is told not to send.
+    if connection.activity.has_unread_body() && version < Version::HTTP_2 {
         // A client that waits for `100 Continue` sends nothing if the answer is final.
         if !has_promised_body && body::drain(&mut body).await {
             connection.activity.set_unread_body(false);
@@ -102,14 +116,22 @@ pub(crate) async fn handle(
         answer.headers_mut().insert(REQUEST_ID, id.header.clone());
     }
     answer.headers_mut().insert(X_REQUEST_ID, id.header);
-    answer.body_mut().hold(busy);
+    answer.body_mut().hold(busy, seat.flatten());
     Ok(answer)
 }
 
+/// There are as many requests as the listener takes.
+fn turn_away(call: &Call<'_>) -> Answer {
+    let message = "the router has as many requests as it takes; try again";
+    let mut answer = Refusal::new("too_many_requests_in_flight", 503, message).answer(call);
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}
+
 async fn respond(call: &Call<'_>, head: Parts, body: &mut Incoming) -> Answer {
-    let Parts { method, uri, version, headers, .. } = head;
+    let Parts { method, uri, headers, .. } = head;
     let endpoint = Endpoint::of(uri.path());
-    let identity = match admit(call, endpoint, version, &headers) {
+    let identity = match admit(call, endpoint, uri.authority(), &headers) {
         Ok(identity) => identity,
         Err(refusal) => return refusal.answer(call),
     };
@@ -157,12 +179,16 @@ fn readiness(status: &Status) -> Answer {
 fn admit(
     call: &Call<'_>,
     endpoint: Endpoint<'_>,
-    version: Version,
+    authority: Option<&Authority>,
     headers: &HeaderMap,
 ) -> Result<Identity, Refusal> {
-    // RFC 9112 §3.2. Whoever forwards a request by one of two hosts is not of one mind with us.
-    if version == Version::HTTP_11 && headers.get_all(header::HOST).iter().count() != 1 {
-        return Err(Refusal::new("invalid_host", 400, "the request needs exactly one `host` header"));
+    check_host(call.version, authority, headers)?;
+    if headers.len() > MAX_HEADERS {
+        return Err(Refusal::new(
+            "too_many_headers",
+            431,
+            format!("there are more than {MAX_HEADERS} headers"),
+        ));
     }
     // Two ways to tell where the body ends are one too many: what stands in front may use the other.
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
@@ -171,17 +197,40 @@ fn admit(
             || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
             || headers.contains_key(header::CONTENT_LENGTH))
     {
-        return Err(Refusal::new(
-            "invalid_framing",
-            400,
-            "the body's framing is ambiguous; send it in one way",
-        ));
+        return Err(ambiguous_framing());
+    }
+    if headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(ambiguous_framing());
     }
     if endpoint.is_open_to_all() {
         return Ok(Identity::default());
     }
     let door = &call.listener().door;
     door.admit(headers, door.trusts(call.connection.peer.ip()))
+}
+
+fn ambiguous_framing() -> Refusal {
+    Refusal::ambiguous("invalid_framing", "the body's framing is ambiguous; send it in one way")
+}
+
+/// RFC 9112 §3.2, RFC 9113 §8.3.1. Whoever forwards a request by one of two hosts is not of one mind with us.
+fn check_host(version: Version, authority: Option<&Authority>, headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    if second.is_some() || (host.is_none() && version == Version::HTTP_11) {
+        return Err(Refusal::ambiguous("invalid_host", "the request needs exactly one `host` header"));
+    }
+    match (authority, host) {
+        (None, None) if version == Version::HTTP_2 => {
+            Err(Refusal::ambiguous("invalid_host", "the request needs an `:authority`"))
+        }
+        (Some(authority), Some(host))
+            if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+        {
+            Err(Refusal::ambiguous("invalid_host", "the request names two hosts"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn wrong_method(call: &Call<'_>, endpoint: Endpoint<'_>) -> Answer {
@@ -217,6 +266,16 @@ impl Call<'_> {
     /// The rules of the listener that it came by.
     pub(crate) fn listener(&self) -> &Rules {
         self.rules
+    }
+
+    /// How it came in.
+    pub(crate) fn via(&self) -> Via {
+        let http = match self.version {
+            Version::HTTP_2 => "HTTP/2",
+            Version::HTTP_10 => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        };
+        Via { peer: Some(self.connection.peer.ip()), http: Some(http), tls: self.connection.tls }
     }
 
     pub(crate) fn router(&self) -> &Arc<Router> {

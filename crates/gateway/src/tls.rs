@@ -32,7 +32,10 @@ pub(crate) struct Handshakes(AtomicUsize);
 struct Handshake<'h>(&'h Handshakes);
 
 /// Protocols that are offered, the preferred first.
-const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [HTTP_2, b"http/1.1"];
+
+/// HTTP/2 as the handshake names it.
+pub(crate) const HTTP_2: &[u8] = b"h2";
 
 /// Handshakes of one worker at one time. Who has not shown a finished one yet holds up to 64 KiB and much of a
 /// processor, so there may be fewer of them than there are connections.

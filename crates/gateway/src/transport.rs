@@ -9,12 +9,13 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::activity::Activity;
+use crate::{activity::Activity, head_lines::HeadLines};
 
 /// A stream whose progress is noted.
 pub(crate) struct Transport<S> {
     stream: S,
     activity: Arc<Activity>,
+    lines: HeadLines,
     discarded_bytes: usize,
 }
 
@@ -25,7 +26,7 @@ const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
 impl<S> Transport<S> {
     pub(crate) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, discarded_bytes: 0 }
+        Self { stream, activity, lines: HeadLines::default(), discarded_bytes: 0 }
     }
 }
 
@@ -53,7 +54,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
         let before = buffer.filled().len();
         let result = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
         if buffer.filled().len() > before {
-            self.activity.received_bytes();
+            if self.activity.received_bytes() {
+                self.lines.begin();
+            }
+            self.lines.check(&mut buffer.filled_mut()[before..]);
         }
         Poll::Ready(result)
     }

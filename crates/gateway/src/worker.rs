@@ -73,10 +73,10 @@ const MAX_ARRIVALS: usize = 128;
 const MAX_BLOCKING_THREADS: usize = 4;
 
 /// The largest request head.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// What is buffered per connection and direction at most, beside a body that is read whole.
-const MAX_BUFFER_BYTES: usize = 128 * 1024;
+pub(crate) const MAX_BUFFER_BYTES: usize = 128 * 1024;
 
 /// How long threads for large requests may go on after the end.
 const LAST_WORK: Duration = Duration::from_millis(200);

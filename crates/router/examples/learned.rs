@@ -88,6 +88,7 @@ impl Bench {
             request_id: RequestId::from("bench"),
             answer_id: "bench",
             received: started,
+            via: vsr_types::Via::default(),
             parse: Duration::ZERO,
             session: None,
             read,

@@ -15,6 +15,9 @@ pub(crate) fn write(trace: &RouteTrace) {
     tracing::info!(
         target: "access",
         request_id = %trace.request_id,
+        peer = trace.via.peer.map(tracing::field::display),
+        http = trace.via.http,
+        tls = trace.via.tls,
         status = outcome.status,
         requested_model = %printable(&trace.requested_model),
         model = %name(choice.map(|choice| choice.model.as_str())),

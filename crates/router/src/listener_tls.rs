@@ -151,11 +151,7 @@ impl TlsFiles {
     }
 }
 
-fn certificates(
-    key: &'static str,
-    name: &str,
-    pem: &[u8],
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(key: &'static str, name: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let unreadable = |problem: String| TlsError { key, message: problem, help: PEM_CERTIFICATES };
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let read = read.map_err(|error| unreadable(format!("`{name}` is not readable as PEM: {error}")))?;

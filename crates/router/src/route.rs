@@ -13,7 +13,7 @@ use vsr_protocol::{
 use vsr_signals::{SignalInput, SignalRefusal, TokenCalibration};
 use vsr_types::{
     Choice, Evidence, FamilySet, Identity, Outcome, ReasoningChoice, ReasoningMode, RequestId, RequestView,
-    RouteTrace, SignalFamily, Stage, StageTimings, Verdict,
+    RouteTrace, SignalFamily, Stage, StageTimings, Verdict, Via,
 };
 
 use crate::{
@@ -27,6 +27,8 @@ pub struct RouteInput<'r> {
     pub request: &'r ClientRequest,
     /// Who asks.
     pub identity: Identity,
+    /// How it came in.
+    pub via: Via,
     /// The request's id.
     pub request_id: RequestId,
     /// What ids in the answer are made of: letters, digits, `_`, `-`; of no other request.
@@ -126,6 +128,7 @@ impl Router {
         let view = request.view();
         let evidence = Evidence::new(snapshot.atoms()).without_notes();
         let mut trace = self.blank_trace(snapshot, evidence, request, input.identity, input.request_id);
+        trace.via = input.via;
         trace.outcome.streamed = request.stream();
         trace.stages.add(Stage::Parse, input.parse);
         let arrival = self.decide(snapshot, (&view, input.read.as_ref()), &mut trace, snapshot.families());
@@ -208,6 +211,7 @@ impl Router {
             at: self.clock().now(),
             snapshot: Arc::clone(snapshot.hash()),
             identity,
+            via: Via::default(),
             client_protocol: request.protocol().vendor(),
             upstream_protocol: None,
             requested_model: if routed { requested_model.trim() } else { requested_model }.into(),

@@ -36,7 +36,7 @@ pub use identity::{Identity, IdentitySource, KeyPrint};
 pub use name::{DecisionName, ModelName, RequestId, SessionId};
 pub use request::{ContentFacts, RequestView, Role, RoleCounts};
 pub use secret::Secret;
-pub use trace::{Outcome, RouteTrace, Stage, StageTimings};
+pub use trace::{Outcome, RouteTrace, Stage, StageTimings, Via};
 pub use usage::Usage;
 pub use verdict::{
     DecisionOutcome, MappingValue, PartitionOutcome, ProjectionTrace, ScoreValue, Verdict, Winner,

@@ -1,6 +1,6 @@
 //! The one record of how a request was routed. Headers, logs, metrics and `eval` only read it.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
@@ -51,6 +51,17 @@ pub struct Outcome {
     pub error: Option<&'static str>,
 }
 
+/// How a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Via {
+    /// Who is at the other end of the connection.
+    pub peer: Option<IpAddr>,
+    /// The version of HTTP, such as `HTTP/1.1`.
+    pub http: Option<&'static str>,
+    /// The version of TLS, if the connection has it.
+    pub tls: Option<&'static str>,
+}
+
 /// Everything about the routing of one request.
 #[derive(Debug, Clone)]
 pub struct RouteTrace {
@@ -62,6 +73,8 @@ pub struct RouteTrace {
     pub snapshot: Arc<str>,
     /// Who asked.
     pub identity: Identity,
+    /// How it came in.
+    pub via: Via,
     /// The vendor of the protocol that the client speaks: `openai`, `anthropic`.
     pub client_protocol: &'static str,
     /// The vendor of the protocol that the backend speaks, once it is chosen.

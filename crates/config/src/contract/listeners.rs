@@ -55,6 +55,9 @@ contract! {
         max_body_bytes: u64 = 10 * 1024 * 1024,
         /// The most connections open at one time.
         max_connections: u32 = 10_000,
+        /// The most requests in flight at one time; those beyond are answered with 503 and `retry-after`.
+        /// Not bounded if absent.
+        max_requests: Option<u32> = None,
         /// The time in which a client must have sent its request head.
         header_timeout: TimeSpan = TimeSpan::seconds(10),
         /// The time after which an idle connection is closed.

@@ -59,7 +59,9 @@ impl Frames {
 
     fn read(&mut self, space: &mut [u8]) -> Option<()> {
         match self.0.read_exact(space) {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("the connection stays open"),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                panic!("the connection stays open")
+            }
             read => read.ok(),
         }
     }

@@ -273,7 +273,12 @@ fn files_that_cannot_be_used_are_told_with_their_place() {
     let other_key = authority.issue("localhost").1;
     for (name, text, key_name, says) in [
         ("cert.pem", "", "cert_file", "holds no certificate"),
-        ("cert.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "cert_file", "cannot be used"),
+        (
+            "cert.pem",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "cert_file",
+            "cannot be used",
+        ),
         ("key.pem", "no key", "key_file", "holds no private key"),
         ("key.pem", other_key.as_str(), "key_file", "does not belong to the certificate"),
         ("ca.pem", "", "client_ca_file", "holds no certificate"),

@@ -81,8 +81,14 @@ fn lines_that_end_or_begin_where_others_see_none() {
     ] {
         assert_refused(&scene, &post(&headers, CHAT));
     }
-    assert_refused(&scene, &format!("POST {CHAT_PATH} HTTP/1.1\nhost: x\r\ncontent-length: {length}\r\n\r\n{CHAT}"));
-    assert_refused(&scene, &format!("POST {CHAT_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\n{CHAT}"));
+    assert_refused(
+        &scene,
+        &format!("POST {CHAT_PATH} HTTP/1.1\nhost: x\r\ncontent-length: {length}\r\n\r\n{CHAT}"),
+    );
+    assert_refused(
+        &scene,
+        &format!("POST {CHAT_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\n{CHAT}"),
+    );
     assert_refused(&scene, "GET /v1/models HTTP/1.1\nhost: x\n\n");
     assert!(backend.requests().is_empty());
 }

@@ -11,7 +11,7 @@ use vsr_config::Document;
 use vsr_protocol::{ClientRequest, Protocol, RequestLimits};
 use vsr_router::{Explanation, Metrics, RouteInput, Routed, Router, RouterParts, Snapshot};
 use vsr_store::{KeyValue, MemoryStore};
-use vsr_types::{FixedClock, Identity, IdentitySource, RequestId, Timestamp};
+use vsr_types::{FixedClock, Identity, IdentitySource, RequestId, Timestamp, Via};
 
 /// A router and its snapshot.
 pub(crate) struct Scene {
@@ -73,6 +73,7 @@ impl Scene {
             RouteInput {
                 request: &request,
                 identity,
+                via: Via::default(),
                 request_id: RequestId::from("r1"),
                 answer_id: "a1",
                 received: Instant::now(),
