@@ -1,13 +1,13 @@
 //! `vllm-sr config envoy`: a bootstrap for an Envoy in front of the router.
 //!
-//! Envoy takes clients in, ends their connections, bounds what they may use, and passes requests on; the router
-//! does all that the policy says, keys and limits of its own included.
+//! Envoy takes clients in, ends their connections and TLS, bounds what they may use, and passes requests on; the router
+//! does all that the policy says, keys and limits of its own included. A listener with TLS is spoken to in TLS.
 
 use std::net::IpAddr;
 
 use anyhow::bail;
 use serde_json::{Value, json};
-use vsr_config::{Config, Listener};
+use vsr_config::{Config, Listener, ListenerTls};
 
 /// Bounds of Envoy's guide for edge proxies.
 const BUFFER_BYTES: u32 = 32 * 1024;
@@ -24,7 +24,7 @@ const INTERNAL_HEADERS: [&str; 4] =
 /// The bootstrap for an Envoy that listens `offset` ports above each listener of the configuration.
 ///
 /// # Errors
-/// If a port would be beyond the last.
+/// If a port would be beyond the last, or a listener asks Envoy itself for a certificate.
 pub(crate) fn bootstrap(config: &Config, listeners: &[Listener], offset: u16) -> anyhow::Result<Value> {
     let identity = &config.global.services.authz.identity;
     let mut internal: Vec<&str> = INTERNAL_HEADERS.to_vec();
@@ -41,6 +41,13 @@ pub(crate) fn bootstrap(config: &Config, listeners: &[Listener], offset: u16) ->
                 listener.port
             )
         };
+        if listener.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some()) {
+            bail!(
+                "listeners[{index}].tls.client_ca_file: the listener would ask Envoy for a client certificate, and the \
+                 configuration names none; leave it out of the file that the router runs on, and let Envoy's listener \
+                 ask clients for theirs (`require_client_certificate`)"
+            );
+        }
         let cluster = format!("router_{index}");
         most += u64::from(listener.limits.max_connections);
         front.push(listen(listener, &cluster, port, &internal));
@@ -96,15 +103,50 @@ fn listen(listener: &Listener, cluster: &str, port: u16, internal: &[&str]) -> V
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
         }],
     });
-    let chain = json!({ "filters": [{
+    let mut chain = json!({ "filters": [{
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": manager,
     }] });
+    if let Some(tls) = &listener.tls {
+        chain["transport_socket"] = client_side_tls(tls);
+    }
     json!({
         "name": if listener.name.is_empty() { cluster } else { &listener.name },
         "address": address(bare(&listener.address), port),
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "filter_chains": [chain],
+    })
+}
+
+/// TLS as the listener itself has it.
+fn client_side_tls(tls: &ListenerTls) -> Value {
+    json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "alpn_protocols": ["h2", "http/1.1"],
+                "tls_certificates": [{
+                    "certificate_chain": { "filename": &*tls.cert_file },
+                    "private_key": { "filename": &*tls.key_file },
+                }],
+            },
+        },
+    })
+}
+
+/// TLS to a router that shows the listener's certificate, and to nobody else. It is reached by its address, which no
+/// certificate need name.
+fn router_side_tls(tls: &ListenerTls) -> Value {
+    json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "common_tls_context": {
+                "alpn_protocols": ["http/1.1"],
+                "validation_context": { "trusted_ca": { "filename": &*tls.cert_file } },
+            },
+        },
     })
 }
 
@@ -116,7 +158,7 @@ fn router(listener: &Listener, cluster: &str) -> Value {
         Ok(ip) => ip.to_string(),
         Err(_) => "127.0.0.1".to_owned(),
     };
-    json!({
+    let mut router = json!({
         "name": cluster,
         "type": "STATIC",
         "connect_timeout": "5s",
@@ -138,7 +180,11 @@ fn router(listener: &Listener, cluster: &str) -> Value {
             "cluster_name": cluster,
             "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(&host, listener.port) } }] }],
         },
-    })
+    });
+    if let Some(tls) = &listener.tls {
+        router["transport_socket"] = router_side_tls(tls);
+    }
+    router
 }
 
 fn address(host: &str, port: u16) -> Value {

@@ -26,6 +26,8 @@ pub(crate) struct Activity {
     /// The phase in the two lowest bits; above them, when it began, in nanoseconds since the connection was opened.
     state: AtomicU64,
     has_unread_body: AtomicBool,
+    is_ambiguous: AtomicBool,
+    has_broken_body: AtomicBool,
 }
 
 /// Limits that change with the rules of the listener, in nanoseconds.
@@ -62,16 +64,25 @@ impl Activity {
             limits: cells,
             state: AtomicU64::new(HEAD),
             has_unread_body: AtomicBool::new(false),
+            is_ambiguous: AtomicBool::new(false),
+            has_broken_body: AtomicBool::new(false),
         })
     }
 
-    /// Bytes came from the client. Whether they begin a request.
-    pub(crate) fn received_bytes(&self) -> bool {
-        let begins = self.phase() == IDLE;
-        if begins {
+    /// Bytes came from the client.
+    pub(crate) fn received_bytes(&self) {
+        if self.phase() == IDLE {
             self.enter(HEAD, Instant::now());
         }
-        begins
+    }
+
+    /// Whether the client sent a request that could be read in two ways.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.is_ambiguous.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_ambiguous(&self) {
+        self.is_ambiguous.store(true, Ordering::Relaxed);
     }
 
     /// Bytes went to the client.
@@ -102,6 +113,15 @@ impl Activity {
 
     pub(crate) fn set_unread_body(&self, is_unread: bool) {
         self.has_unread_body.store(is_unread, Ordering::Relaxed);
+    }
+
+    /// Whether the client took back a request within its body.
+    pub(crate) fn has_broken_body(&self) -> bool {
+        self.has_broken_body.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_broken_body(&self) {
+        self.has_broken_body.store(true, Ordering::Relaxed);
     }
 
     /// When the present phase has to end; none where the limit is beyond what the clock can hold.

@@ -105,6 +105,7 @@ pub(crate) async fn read(
         ),
         BodyError::TooSlow => Refusal::new("slow_body", 408, "the body did not arrive in time"),
         BodyError::Broken => {
+            call.connection.activity.set_broken_body();
             Refusal::new("broken_body", 400, "the body ended early or its framing is broken")
         }
     })?;

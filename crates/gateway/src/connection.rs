@@ -126,14 +126,15 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
     let service = service_fn(|request| service::handle(Arc::clone(&connection), request));
     let http = pin!(connection.worker.http.serve_connection(io, service));
     let activity = &connection.activity;
-    drive(http, |http| http.graceful_shutdown(), || activity.deadline(), lifecycle, connection.peer).await;
+    drive(http, |http| http.graceful_shutdown(), |_| activity.deadline(), lifecycle, connection.peer).await;
 }
 
 /// Polls a connection until it ends, or its deadline passes, which may move; shuts it down once the gateway drains.
+/// `limit` has the task woken when the deadline may come earlier while the connection itself has nothing to do.
 pub(crate) async fn drive<C: Future<Output = hyper::Result<()>>>(
     mut http: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
-    limit: impl Fn() -> Option<Instant>,
+    limit: impl Fn(&mut Context<'_>) -> Option<Instant>,
     mut lifecycle: watch::Receiver<Lifecycle>,
     peer: SocketAddr,
 ) {
@@ -161,7 +162,7 @@ pub(crate) async fn drive<C: Future<Output = hyper::Result<()>>>(
             is_draining = true;
             shut_down(http.as_mut());
         }
-        match limit() {
+        match limit(cx) {
             Some(limit) => deadline.poll_passed(cx, limit).map(|()| None),
             None => Poll::Pending,
         }

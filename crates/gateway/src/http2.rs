@@ -4,9 +4,10 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -31,11 +32,19 @@ struct Streams {
     connection: Connection,
     opened: Instant,
     open: AtomicUsize,
-    /// When the last one ended, as long as none is open.
-    idle_since: Mutex<Option<Instant>>,
+    rest: Mutex<Rest>,
     begun: AtomicUsize,
     /// How many were reset by the client right after they began.
     abandoned: AtomicUsize,
+}
+
+/// What a connection does while it has no streams.
+#[derive(Default)]
+struct Rest {
+    /// When the last stream ended, if there was one.
+    since: Option<Instant>,
+    /// Woken when the deadline may come earlier.
+    task: Option<Waker>,
 }
 
 /// Runs streams as tasks of their own, each no longer than a request may take.
@@ -52,8 +61,8 @@ struct Unanswered<'s> {
     is_answered: bool,
 }
 
-/// What one stream may send before it is read, and what all of a connection may.
-const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// What one stream may send before it is read, and what all of a connection may: those of Envoy's guide for edge proxies.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// A client that has streams open and does not answer pings is gone.
@@ -81,7 +90,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         connection,
         opened: Instant::now(),
         open: AtomicUsize::new(0),
-        idle_since: Mutex::default(),
+        rest: Mutex::default(),
         begun: AtomicUsize::new(0),
         abandoned: AtomicUsize::new(0),
     });
@@ -100,21 +109,28 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         let streams = Arc::clone(&streams);
         async move {
             let mut unanswered = Unanswered::of(&streams);
-            let answer = service::handle(Arc::new(streams.connection.stream()), request).await;
-            unanswered.is_answered = true;
+            let stream = streams.connection.stream();
+            let activity = Arc::clone(&stream.activity);
+            let answer = service::handle(Arc::new(stream), request).await;
+            unanswered.is_answered = !activity.has_broken_body();
             answer
         }
     });
     let http = pin!(http.serve_connection(TokioIo::new(stream), service));
-    drive(http, |http| http.graceful_shutdown(), || streams.deadline(), lifecycle, peer).await;
+    drive(http, |http| http.graceful_shutdown(), |cx| streams.deadline(cx), lifecycle, peer).await;
 }
 
 // === impl Streams ===
 
 impl Streams {
     /// When the connection has to end: at once if it is abused, none as long as it has streams, which have limits of
-    /// their own.
-    fn deadline(&self) -> Option<Instant> {
+    /// their own. The task is woken when that changes.
+    fn deadline(&self, cx: &mut Context<'_>) -> Option<Instant> {
+        let mut rest = self.rest();
+        match &mut rest.task {
+            Some(task) => task.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
         if self.is_abused() {
             return Some(self.opened);
         }
@@ -122,10 +138,20 @@ impl Streams {
             return None;
         }
         let limits = self.connection.listener.rules().phase_limits;
-        let idle_since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
-        match idle_since {
+        match rest.since {
             Some(since) => since.checked_add(limits.idle),
             None => self.opened.checked_add(limits.header),
+        }
+    }
+
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        let task = self.rest().task.take();
+        if let Some(task) = task {
+            task.wake();
         }
     }
 
@@ -140,6 +166,9 @@ impl Streams {
             let peer = self.connection.peer;
             tracing::warn!(%peer, abandoned, "a client takes back most of its requests as soon as they are made");
             self.connection.worker.router.metrics().refused("http2_resets");
+        }
+        if self.is_abused() {
+            self.wake();
         }
     }
 }
@@ -168,7 +197,8 @@ where
 impl Drop for OpenStream {
     fn drop(&mut self) {
         if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
-            *self.0.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            self.0.rest().since = Some(Instant::now());
+            self.0.wake();
         }
     }
 }

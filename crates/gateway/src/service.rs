@@ -190,27 +190,20 @@ fn admit(
             format!("there are more than {MAX_HEADERS} headers"),
         ));
     }
-    // Two ways to tell where the body ends are one too many: what stands in front may use the other.
+    // Two ways to tell where a request ends are one too many: what stands in front may use the other.
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next()
-        && (codings.next().is_some()
-            || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
-            || headers.contains_key(header::CONTENT_LENGTH))
-    {
-        return Err(ambiguous_framing());
-    }
-    if headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
-        return Err(ambiguous_framing());
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if call.connection.activity.is_ambiguous() || !codings.all(is_chunked) {
+        return Err(Refusal::ambiguous(
+            "invalid_framing",
+            "it is ambiguous where the request ends: send lines that end in CRLF, and one content-length, or `transfer-encoding: chunked`",
+        ));
     }
     if endpoint.is_open_to_all() {
         return Ok(Identity::default());
     }
     let door = &call.listener().door;
     door.admit(headers, door.trusts(call.connection.peer.ip()))
-}
-
-fn ambiguous_framing() -> Refusal {
-    Refusal::ambiguous("invalid_framing", "the body's framing is ambiguous; send it in one way")
 }
 
 /// RFC 9112 §3.2, RFC 9113 §8.3.1. Whoever forwards a request by one of two hosts is not of one mind with us.

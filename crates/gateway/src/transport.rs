@@ -9,13 +9,13 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{activity::Activity, head_lines::HeadLines};
+use crate::{activity::Activity, framing::Framing};
 
 /// A stream whose progress is noted.
 pub(crate) struct Transport<S> {
     stream: S,
     activity: Arc<Activity>,
-    lines: HeadLines,
+    framing: Framing,
     discarded_bytes: usize,
 }
 
@@ -26,7 +26,7 @@ const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
 impl<S> Transport<S> {
     pub(crate) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, lines: HeadLines::default(), discarded_bytes: 0 }
+        Self { stream, activity, framing: Framing::default(), discarded_bytes: 0 }
     }
 }
 
@@ -54,10 +54,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
         let before = buffer.filled().len();
         let result = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
         if buffer.filled().len() > before {
-            if self.activity.received_bytes() {
-                self.lines.begin();
+            self.activity.received_bytes();
+            self.framing.follow(&mut buffer.filled_mut()[before..]);
+            if self.framing.is_ambiguous() {
+                self.activity.set_ambiguous();
             }
-            self.lines.check(&mut buffer.filled_mut()[before..]);
         }
         Poll::Ready(result)
     }

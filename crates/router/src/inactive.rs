@@ -67,7 +67,6 @@ pub(crate) fn report(document: &Document, config: &Config, diagnostics: &mut Dia
         diagnostics.not_active(backend, "Redis as the store of responses; the embedded store serves");
     }
     own_models(document, config, diagnostics);
-    listeners(document, config, diagnostics);
     providers(document, config, diagnostics);
     decisions(config, diagnostics);
 }
@@ -114,16 +113,6 @@ fn own_models(document: &Document, config: &Config, diagnostics: &mut Diagnostic
         let path = semantic.key(key);
         if key != used && document.is_written(&path) {
             diagnostics.not_active(path, purpose);
-        }
-    }
-}
-
-fn listeners(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {
-    for index in 0..config.listeners.len() {
-        let listener = Path::keys("listeners").index(index);
-        let path = listener.key("limits").key("max_streams");
-        if document.is_written(&path) {
-            diagnostics.not_active(path, "HTTP/2");
         }
     }
 }

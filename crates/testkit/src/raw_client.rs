@@ -321,9 +321,17 @@ impl RawClient {
 
     fn fill(&mut self) -> io::Result<usize> {
         let mut piece = [0; 16 * 1024];
-        let read = self.stream.read(&mut piece)?;
-        self.buffer.extend_from_slice(&piece[..read]);
-        Ok(read)
+        loop {
+            match self.stream.read(&mut piece) {
+                // As after the process was stopped and goes on.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => {
+                    let read = read?;
+                    self.buffer.extend_from_slice(&piece[..read]);
+                    return Ok(read);
+                }
+            }
+        }
     }
 }
 

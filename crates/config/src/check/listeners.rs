@@ -26,6 +26,7 @@ fn listener(listener: &Listener, place: &Path, decoder: &mut Decoder<'_>) {
     Ranges::of(place.key("limits"), decoder)
         .at_least_one("max_body_bytes", limits.max_body_bytes)
         .at_least_one("max_connections", limits.max_connections)
+        .at_least_one("max_requests", limits.max_requests.unwrap_or(1))
         .positive("header_timeout", limits.header_timeout)
         .positive("idle_timeout", limits.idle_timeout)
         .at_least_one("max_streams", limits.max_streams);

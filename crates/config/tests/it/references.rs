@@ -143,7 +143,7 @@ fn listeners_take_address_ranges_keys_and_bounds() {
     assert_eq!(
         replaced(
             "port: 8899}",
-            "port: 8899, timeout: 0, trusted_peers: [10.0.0.0/8, '::1', 10.0.0.0/33, proxy], api_keys: [k, ''], limits: {max_connections: 0}}"
+            "port: 8899, timeout: 0, trusted_peers: [10.0.0.0/8, '::1', 10.0.0.0/33, proxy], api_keys: [k, ''], limits: {max_connections: 0, max_requests: 0}}"
         ),
         [
             "error: listeners[0].timeout: expected a value above 0, found 0",
@@ -151,6 +151,7 @@ fn listeners_take_address_ranges_keys_and_bounds() {
             "error: listeners[0].trusted_peers[3]: `proxy` is no address range (write 10.0.0.0/8, fd00::/8 or 192.0.2.7)",
             "error: listeners[0].api_keys[1]: an empty key would let everybody in; remove it or fill it",
             "error: listeners[0].limits.max_connections: expected a value at least 1, found 0",
+            "error: listeners[0].limits.max_requests: expected a value at least 1, found 0",
         ]
     );
 }

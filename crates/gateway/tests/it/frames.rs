@@ -2,11 +2,18 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
+    thread::JoinHandle,
 };
 
 /// A connection that has said hello.
 pub(crate) struct Frames(TcpStream);
+
+/// A connection on which a thread sends the same again and again; it ends when dropped.
+pub(crate) struct Flood {
+    stream: TcpStream,
+    thread: Option<JoinHandle<()>>,
+}
 
 /// A frame that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +54,16 @@ impl Frames {
         self.0.write_all(bytes).is_ok()
     }
 
+    /// Sends `bytes` again and again, and reads nothing.
+    pub(crate) fn flood(self, bytes: Vec<u8>) -> Flood {
+        let stream = self.0.try_clone().unwrap();
+        let thread = std::thread::spawn(move || {
+            let mut stream = self.0;
+            while stream.write_all(&bytes).is_ok() {}
+        });
+        Flood { stream, thread: Some(thread) }
+    }
+
     /// The next frame; none once the connection is closed.
     pub(crate) fn next(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
@@ -81,6 +98,14 @@ impl Frames {
     /// Reads to the end of the connection.
     pub(crate) fn drain(&mut self) -> Vec<Frame> {
         std::iter::from_fn(|| self.next()).collect()
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        // It may have been closed by the other side already, which is as good.
+        let _closed = self.stream.shutdown(Shutdown::Both);
+        self.thread.take().unwrap().join().unwrap();
     }
 }
 

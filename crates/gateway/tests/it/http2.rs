@@ -43,6 +43,10 @@ fn chat(body: &str) -> Request<Full<Bytes>> {
     Request::post(uri).body(Full::new(Bytes::from(body.to_owned()))).unwrap()
 }
 
+fn models() -> Request<Full<Bytes>> {
+    Request::get("http://localhost/v1/models").body(Full::default()).unwrap()
+}
+
 async fn text(response: Response<Incoming>) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
@@ -93,8 +97,7 @@ async fn a_stream_waits_for_no_other() {
     let mut client = connect(&scene).await;
     let held: Vec<_> = (0..3).map(|_| tokio::spawn(client.send_request(chat(CHAT)))).collect();
     gate.wait_arrived(3);
-    let models = Request::get("http://localhost/v1/models").body(Full::default()).unwrap();
-    assert_eq!(client.send_request(models).await.unwrap().status(), 200);
+    assert_eq!(client.send_request(models()).await.unwrap().status(), 200);
     gate.open();
     for response in held {
         let response = response.await.unwrap().unwrap();
@@ -133,7 +136,7 @@ async fn streams_in_flight_end_while_the_gateway_drains() {
     scene.begin_drain();
     // The farewell arrives while the stream goes on.
     let deadline = std::time::Instant::now() + vsr_testkit::DEADLINE;
-    while client.send_request(chat(CHAT)).await.is_ok() {
+    while client.send_request(models()).await.is_ok() {
         assert!(std::time::Instant::now() < deadline, "new streams are still taken");
     }
     gate.open();

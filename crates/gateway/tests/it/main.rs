@@ -15,6 +15,7 @@ mod failover;
 mod frames;
 mod headers;
 mod http2;
+mod http2_rules;
 mod learned;
 mod panics;
 mod pass_through;

@@ -237,6 +237,8 @@ fn a_new_configuration_switches_tls_on_and_off() {
     let backend = Backend::start(Behaviour::default());
     let scene = Scene::before(&backend);
     let mut clear = scene.connect();
+    clear.send_request("POST", CHAT_PATH, &[], CHAT.as_bytes());
+    assert_eq!(clear.read_response().status(), 200);
     let config = authority.client(None, &[]);
     scene.reload(&Setting::listener(&files.listener()).yaml(backend.port()));
     assert!(ask(&mut connect(&scene, &config).unwrap(), CHAT).unwrap().starts_with("HTTP/1.1 200"));

@@ -117,11 +117,36 @@ fn a_bare_line_feed_is_seen_however_a_head_is_cut_and_on_a_used_connection_too()
 }
 
 #[test]
+fn requests_that_are_sent_at_once_are_told_apart_and_each_is_looked_at() {
+    let backend = Backend::start(Behaviour::default());
+    let scene = Scene::before(&backend);
+    let sized = post(&format!("content-length: {}\r\n", CHAT.len()), CHAT);
+    let (first, rest) = CHAT.split_at(10);
+    let pieces = format!("a;x=y\r\n{first}\r\n{:X}\r\n{rest}\r\n0\r\nx-trailer: a\r\n\r\n", rest.len());
+    let requests = [NEXT.to_owned(), sized, chunked(&pieces), post("content-length: 0\r\n", "")];
+    for (at, one) in requests.iter().enumerate() {
+        let next = &requests[(at + 1) % requests.len()];
+        let mut client = scene.connect();
+        client.send(format!("{one}{next}{one}").as_bytes());
+        for request in [one, next, one] {
+            let expected = if request.contains("content-length: 0") { 400 } else { 200 };
+            assert_eq!(client.read_response().status(), expected, "{request:?} of {one:?}");
+        }
+        assert_refused(&scene, &format!("{one}GET /v1/models HTTP/1.1\r\nhost: x\nx-a: b\r\n\r\n"));
+        assert_refused(
+            &scene,
+            &format!("{one}{}", post("content-length: 3\r\ncontent-length: 3\r\n", "abc")),
+        );
+    }
+}
+
+#[test]
 fn chunks_that_are_none() {
     let backend = Backend::start(Behaviour::default());
     let scene = Scene::before(&backend);
     let (length, rest) = (CHAT.len(), format!("{CHAT}\r\n0\r\n\r\n"));
     let extension = "x".repeat(20_000);
+    let trailer = "x".repeat(70_000);
     for body in [
         format!("0x{length:x}\r\n{rest}"),
         format!("+{length:x}\r\n{rest}"),
@@ -135,7 +160,9 @@ fn chunks_that_are_none() {
         format!("fffffffffffffffff\r\n{rest}"),
         format!("{length:x}\r\n{CHAT}0\r\n\r\n"),
         format!("{:x}\r\n{rest}", length - 1),
-        format!("{length:x}\r\n{CHAT}\r\n0\r\nx-trailer: {extension}\r\n\r\n"),
+        format!("{length:x}\r\n{CHAT}\r\n0\r\nx-trailer: {trailer}\r\n\r\n"),
+        format!("{length:x}\r\n{CHAT}\r\n0\r\nx-trailer: a\n\r\n\r\n"),
+        format!("{length:x}\r\n{CHAT}\r\n0\n\n"),
     ] {
         assert_refused(&scene, &chunked(&body));
     }
