@@ -4,7 +4,7 @@
 //! cannot match share one automaton over the case-folded text; literals of case-sensitive rules share
 //! a second one over the text as written, which exists only if there are any.
 
-use std::{collections::HashMap, ops::Range};
+use std::{cell::RefCell, collections::HashMap, ops::Range};
 
 use aho_corasick::{
     Anchored, BuildError, MatchKind,
@@ -23,6 +23,8 @@ const FULL_AUTOMATON_BYTES: usize = 8 * 1024;
 const LANES: usize = 4;
 /// What is searched at once, in bytes, so that what was found in it takes a bounded room.
 const BLOCK: usize = 16 * 1024;
+/// Room for so many occurrences is kept per part.
+const KEPT_ROOM: usize = 1024;
 /// Parts are at least so many times as long as the longest pattern, by which they overlap.
 const LEAST_PART: usize = 4;
 
@@ -307,13 +309,33 @@ impl Automaton {
     }
 
     fn scan_with(&self, search: &impl automaton::Automaton, text: &str, hits: &mut Hits) {
+        thread_local! {
+            /// Room for what is found, empty between scans.
+            static FOUND: RefCell<[Vec<Found>; LANES]> = const { RefCell::new([const { Vec::new() }; LANES]) };
+        }
+        FOUND.with_borrow_mut(|found| {
+            self.scan_into(found, search, text, hits);
+            for found in found.iter_mut().filter(|found| found.capacity() > KEPT_ROOM) {
+                *found = Vec::new();
+            }
+        });
+    }
+
+    fn scan_into(
+        &self,
+        found: &mut [Vec<Found>; LANES],
+        search: &impl automaton::Automaton,
+        text: &str,
+        hits: &mut Hits,
+    ) {
+        // A scan that panicked may have left something.
+        found.iter_mut().for_each(Vec::clear);
         // An automaton that searches unanchored always has this state.
         let Ok(start) = search.start_state(Anchored::No) else { return };
         let mut state = start;
-        let mut found: [Vec<Found>; LANES] = Default::default();
         for begin in (0..text.len()).step_by(BLOCK) {
             let block = begin..text.len().min(begin + BLOCK);
-            state = self.find(search, [start, state], text.as_bytes(), block, &mut found);
+            state = self.find(search, [start, state], text.as_bytes(), block, found);
             for Found { pattern, start, end } in found.iter_mut().flat_map(|found| found.drain(..)) {
                 let uses = self.use_starts[pattern] as usize..self.use_starts[pattern + 1] as usize;
                 for usage in &self.uses[uses] {

@@ -16,6 +16,9 @@ use crate::{
 /// n-grams are packed into a word of 128 bits, 21 per character.
 pub(crate) const MAX_ARITY: usize = 6;
 
+/// Most words have fewer characters, padding included.
+const TYPICAL_CHARACTERS: usize = 32;
+
 /// The bits of the filter that most n-grams of a text do not pass.
 const FILTER_BITS: u32 = 14;
 
@@ -113,7 +116,7 @@ impl NgramIndex {
     pub(crate) fn search(&self) -> Search<'_> {
         Search {
             index: self,
-            padded: Vec::new(),
+            padded: Vec::with_capacity(TYPICAL_CHARACTERS),
             shared: vec![0; self.keywords.len()],
             touched: Vec::new(),
             repeats: Vec::new(),
@@ -138,7 +141,10 @@ impl NgramIndex {
             }
         }
         let whole = text.trim();
-        search.compare(whole.chars(), || whole.to_owned());
+        // A character takes at most four bytes: a longer text has more n-grams than any that is similar.
+        if whole.len() / 4 <= self.most_grams {
+            search.compare(whole.chars(), || whole.to_owned());
+        }
         search.hits
     }
 
