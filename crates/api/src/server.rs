@@ -318,6 +318,11 @@ fn metrics_routes(shared: Shared, guard: Guard) -> Routes {
 
 async fn health(State(shared): State<Shared>) -> Response {
     let mut health = Status::health(shared.router.snapshot().substituted_for());
+    let (left_out, failing) = shared.router.unwell_backends();
+    if !(left_out.is_empty() && failing.is_empty()) {
+        let names = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        health["backends"] = json!({ "left_out": names(&left_out), "failing_checks": names(&failing) });
+    }
     if let Some(live) = shared.live.get() {
         let status = live.status();
         health["config"] = json!({

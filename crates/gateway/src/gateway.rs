@@ -24,6 +24,7 @@ use crate::{
     BindError, Phase, Status,
     accept::{Dealer, accept},
     bind::bind,
+    health_checks,
     listener::{Listener, Listeners, Rules},
     request_id::IdSource,
     responses,
@@ -46,6 +47,7 @@ pub struct Gateway {
     listeners: Vec<(TcpListener, SocketAddr, Arc<Listener>)>,
     rules: Listeners,
     workers: Vec<WorkerHandle>,
+    checks: (Arc<Router>, ClientConfig),
     responses: Option<Arc<Responses>>,
     lifecycle: watch::Sender<Lifecycle>,
     status: Arc<Status>,
@@ -107,7 +109,8 @@ impl Gateway {
             let started = worker::start(index, Arc::new(worker), watching.clone());
             workers.push(started.map_err(|reason| BindError::Worker { index, reason })?);
         }
-        Ok(Self { listeners, rules, workers, responses, lifecycle, status, drain_limit })
+        let checks = (Arc::clone(router), upstream);
+        Ok(Self { listeners, rules, workers, checks, responses, lifecycle, status, drain_limit })
     }
 
     /// Where it listens, in the order of the configuration.
@@ -126,9 +129,11 @@ impl Gateway {
     /// # Errors
     /// If a socket cannot be registered with the runtime.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listeners, rules, workers, responses, lifecycle, status, drain_limit } = self;
+        let Self { listeners, rules, workers, checks, responses, lifecycle, status, drain_limit } = self;
         let dealer = Arc::new(Dealer::new(workers));
         let mut accepting = JoinSet::new();
+        let (router, upstream) = checks;
+        accepting.spawn(health_checks::check_backends(router, upstream));
         for (index, (socket, address, listener)) in listeners.into_iter().enumerate() {
             listener.warn_if_unguarded(index, address);
             tracing::info!(%address, "listening");

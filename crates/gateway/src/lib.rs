@@ -23,6 +23,7 @@ mod gateway;
 mod guard;
 mod header_rules;
 mod headers;
+mod health_checks;
 mod http2;
 mod listener;
 mod models;

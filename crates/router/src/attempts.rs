@@ -145,10 +145,9 @@ impl Exchange {
         if settings.consecutive_failures == 0 || failures < settings.consecutive_failures {
             return;
         }
-        let (ejected, all) = model.ejected(now);
-        if settings.may_eject(ejected, all)
-            && backend.health.eject(now, settings.ejection_time, settings.max_ejection_time)
-        {
+        let is_ejected = model
+            .leave_out(now, || backend.health.eject(now, settings.ejection_time, settings.max_ejection_time));
+        if is_ejected {
             tracing::warn!(backend = %backend.name, failures, "a backend is left out after failures in a row");
             self.router().metrics().attempts().ejected(&backend.name);
         }

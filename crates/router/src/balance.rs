@@ -1,6 +1,6 @@
 //! Which of a model's backends takes a request, and who may take it when that one failed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use vsr_types::{Identity, Timestamp};
 
@@ -78,8 +78,17 @@ impl Model {
         }
     }
 
+    /// Has one more of its backends left out by `eject`, unless too many are; says whether it was. One backend after the
+    /// other is, or two threads could leave out the last two.
+    pub(crate) fn leave_out(&self, now: Timestamp, eject: impl FnOnce() -> bool) -> bool {
+        static LEAVING_OUT: Mutex<()> = Mutex::new(());
+        let _alone = LEAVING_OUT.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ejected, all) = self.ejected(now);
+        self.resilience.may_eject(ejected, all) && eject()
+    }
+
     /// How many of its backends are ejected, and how many there are.
-    pub(crate) fn ejected(&self, now: Timestamp) -> (usize, usize) {
+    fn ejected(&self, now: Timestamp) -> (usize, usize) {
         let weighted = || self.backends.iter().filter(|backend| backend.weight > 0.0);
         (weighted().filter(|backend| backend.health.is_ejected(now)).count(), weighted().count())
     }

@@ -2,19 +2,20 @@
 
 use std::net::IpAddr;
 
-use vsr_config::{ApiFormat, Config, ProviderKind, ResponsesSupport};
+use vsr_config::{ApiFormat, Config, Document, ProviderKind, ResponsesSupport};
 use vsr_types::{Diagnostic, Diagnostics, Path};
 
 use crate::{Models, TlsFiles};
 
 /// Reports everything found.
-pub(crate) fn report(config: &Config, models: &Models, diagnostics: &mut Diagnostics) {
+pub(crate) fn report(document: &Document, config: &Config, models: &Models, diagnostics: &mut Diagnostics) {
     listeners(config, diagnostics);
     management(config, diagnostics);
     responses(config, diagnostics);
     fallback(config, diagnostics);
     model_refs(config, models, diagnostics);
     backend_refs(config, diagnostics);
+    health_checks(document, config, diagnostics);
 }
 
 /// The address if it is one; `localhost` is.
@@ -147,6 +148,29 @@ fn backend_refs(config: &Config, diagnostics: &mut Diagnostics) {
                 let message =
                     format!("`type: {kind}` has no effect: no key of `external_model_ids` is called that");
                 diagnostics.warning(path.key("type"), message);
+            }
+        }
+    }
+}
+
+/// Settings of health checks where none are made.
+fn health_checks(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {
+    const SETTINGS: [&str; 4] = [
+        "health_check_interval",
+        "health_check_timeout",
+        "health_check_unhealthy_threshold",
+        "health_check_healthy_threshold",
+    ];
+    for (index, model) in config.providers.models.iter().enumerate() {
+        if model.reliability.as_ref().is_none_or(|settings| settings.health_check_path.is_some()) {
+            continue;
+        }
+        let place = Path::keys("providers.models").index(index).key("reliability");
+        for key in SETTINGS {
+            let path = place.key(key);
+            if document.is_written(&path) {
+                let message = format!("`{key}` has no effect without `health_check_path`");
+                diagnostics.push(Diagnostic::warning(path, message).help("write the path that is asked for"));
             }
         }
     }

@@ -1,7 +1,8 @@
-//! What is known of one backend's health: calls in flight, failures in a row, and until when it is left out.
+//! What is known of one backend's health: calls in flight, failures in a row, what checks say, and until when it is left
+//! out.
 
 use std::{
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -20,6 +21,20 @@ pub struct Health {
     ejections: AtomicU32,
     ejected_until: AtomicU64,
     paused_until: AtomicU64,
+    check_state: AtomicU8,
+    checks_in_row: AtomicU32,
+    is_checked_out: AtomicBool,
+}
+
+/// What health checks say of a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckState {
+    /// Nothing yet, or none are made.
+    Unknown,
+    /// It is well.
+    Passing,
+    /// It is not.
+    Failing,
 }
 
 // === impl Health
@@ -30,9 +45,23 @@ impl Health {
         !self.is_ejected(now) && !is_ahead(self.paused_until.load(Ordering::Relaxed), now)
     }
 
-    /// Whether it is left out after failures in a row.
+    /// Whether it is left out, after failures in a row or because its checks fail.
     pub fn is_ejected(&self, now: Timestamp) -> bool {
-        is_ahead(self.ejected_until.load(Ordering::Relaxed), now)
+        self.is_checked_out() || is_ahead(self.ejected_until.load(Ordering::Relaxed), now)
+    }
+
+    /// Whether it is left out because its checks fail.
+    pub fn is_checked_out(&self) -> bool {
+        self.is_checked_out.load(Ordering::Relaxed)
+    }
+
+    /// What its checks say.
+    pub fn check_state(&self) -> CheckState {
+        match self.check_state.load(Ordering::Relaxed) {
+            1 => CheckState::Passing,
+            2 => CheckState::Failing,
+            _ => CheckState::Unknown,
+        }
     }
 
     /// The calls that are not over.
@@ -87,6 +116,40 @@ impl Health {
     /// It asked not to be called for so long.
     pub(crate) fn pause(&self, now: Timestamp, span: Duration) {
         self.paused_until.store(now.0.saturating_add(millis(span)), Ordering::Relaxed);
+    }
+}
+
+/// What checks tell. They are told one after the other.
+impl Health {
+    /// A check said whether it is well; it takes `enough` in a row that say the same to change what is held of it, and one
+    /// if nothing is held yet and it is well. Says what is held now, and whether that is news.
+    pub(crate) fn checked(&self, is_well: bool, enough: u32) -> (CheckState, bool) {
+        let said = if is_well { CheckState::Passing } else { CheckState::Failing };
+        let held = self.check_state();
+        if said == held {
+            self.checks_in_row.store(0, Ordering::Relaxed);
+            return (held, false);
+        }
+        let in_row = self.checks_in_row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let is_first = held == CheckState::Unknown && is_well;
+        if in_row < enough && !is_first {
+            return (held, false);
+        }
+        self.checks_in_row.store(0, Ordering::Relaxed);
+        self.check_state.store(said as u8, Ordering::Relaxed);
+        (said, true)
+    }
+
+    /// Leaves it out, or not any more, because of its checks.
+    pub(crate) fn check_out(&self, is_out: bool) {
+        self.is_checked_out.store(is_out, Ordering::Relaxed);
+    }
+
+    /// It is checked no more: what checks said counts for nothing.
+    pub fn forget_checks(&self) {
+        self.check_out(false);
+        self.checks_in_row.store(0, Ordering::Relaxed);
+        self.check_state.store(CheckState::Unknown as u8, Ordering::Relaxed);
     }
 }
 

@@ -67,7 +67,6 @@ pub(crate) fn report(document: &Document, config: &Config, diagnostics: &mut Dia
         diagnostics.not_active(backend, "Redis as the store of responses; the embedded store serves");
     }
     own_models(document, config, diagnostics);
-    providers(document, config, diagnostics);
     decisions(config, diagnostics);
 }
 
@@ -113,19 +112,6 @@ fn own_models(document: &Document, config: &Config, diagnostics: &mut Diagnostic
         let path = semantic.key(key);
         if key != used && document.is_written(&path) {
             diagnostics.not_active(path, purpose);
-        }
-    }
-}
-
-fn providers(document: &Document, config: &Config, diagnostics: &mut Diagnostics) {
-    const PROBES: [&str; 3] = ["health_check_path", "health_check_interval", "health_check_timeout"];
-    for index in 0..config.providers.models.len() {
-        let path = Path::keys("providers.models").index(index);
-        for key in PROBES {
-            let path = path.key("reliability").key(key);
-            if document.is_written(&path) {
-                diagnostics.not_active(path, "active health checks; failures of requests eject backends");
-            }
         }
     }
 }

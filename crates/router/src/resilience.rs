@@ -5,6 +5,8 @@ use std::time::Duration;
 use vsr_config::Reliability;
 use vsr_types::{Diagnostic, Diagnostics, Path};
 
+use crate::checks::HealthCheck;
+
 /// How a backend is picked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Policy {
@@ -57,6 +59,8 @@ pub(crate) struct Resilience {
     pub(crate) ejection_time: Duration,
     pub(crate) max_ejection_time: Duration,
     max_ejection_percent: u32,
+    /// How its backends are asked whether they are well, if they are.
+    pub(crate) check: Option<HealthCheck>,
 }
 
 // === impl Resilience
@@ -93,6 +97,7 @@ impl Resilience {
             ejection_time: settings.base_ejection_time.map_or(Duration::from_secs(30), |time| time.0),
             max_ejection_time: settings.max_ejection_time.0,
             max_ejection_percent: settings.max_ejection_percent.unwrap_or(50),
+            check: HealthCheck::compile(settings, &path, diagnostics),
         }
     }
 

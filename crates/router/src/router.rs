@@ -1,7 +1,7 @@
 //! The router: the current snapshot, and the state that outlives it.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -38,7 +38,11 @@ pub struct Router {
     calibration: TokenCalibration,
     picks: AtomicU64,
     signatures: SignatureMemory,
+    followers: Mutex<Vec<Follower>>,
 }
+
+/// Whom it is told that another snapshot is in force.
+type Follower = Box<dyn Fn() + Send + Sync>;
 
 // === impl Router
 
@@ -59,6 +63,7 @@ impl Router {
             calibration,
             picks: AtomicU64::new(0),
             signatures: SignatureMemory::new(SIGNATURES),
+            followers: Mutex::default(),
         })
     }
 
@@ -75,6 +80,14 @@ impl Router {
             snapshot.remote().start();
         }
         self.snapshot.store(snapshot);
+        for follower in self.followers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            follower();
+        }
+    }
+
+    /// Has `follower` called after every [`Self::replace`], for as long as the router lives. It must not block.
+    pub fn on_replace(&self, follower: impl Fn() + Send + Sync + 'static) {
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(follower));
     }
 
     /// Where learned state is kept.

@@ -87,7 +87,7 @@ pub fn compile_after(
     let reads_texts = signals.reads_texts(families);
     let auto_names = auto_names(&config);
     inactive::report(document, &config, &mut diagnostics);
-    crate::check::report(&config, &models, &mut diagnostics);
+    crate::check::report(document, &config, &models, &mut diagnostics);
     document.report(diagnostics);
     if document.has_errors() {
         return None;

@@ -135,8 +135,8 @@ impl Behaviour {
         self
     }
 
-    /// What posts to `path` get, whatever they say: for protocols that this backend does not speak by itself. Several for
-    /// one path are given in turn; the last one stays.
+    /// What posts to `path` get, whatever they say: for protocols that this backend does not speak by itself; for `/health`
+    /// what is got there. Several for one path are given in turn; the last one stays.
     #[must_use]
     pub fn reply(
         mut self,

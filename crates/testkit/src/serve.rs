@@ -145,7 +145,8 @@ async fn answer(sender: &mut Sender<'_>, request: Recorded) -> io::Result<After>
         (behaviour, state.chat_requests)
     });
     sender.extra_headers.clone_from(&behaviour.headers);
-    if let Some(reply) = behaviour.replies.iter().find(|reply| route.0 == "POST" && reply.path == route.1) {
+    let takes_replies = route.0 == "POST" || route.1 == "/health";
+    if let Some(reply) = behaviour.replies.iter().find(|reply| takes_replies && reply.path == route.1) {
         return sender.whole(reply.code, &reply.content_type, reply.body.as_bytes()).await;
     }
     match (route.0.as_str(), route.1.as_str()) {

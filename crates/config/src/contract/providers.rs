@@ -127,12 +127,16 @@ contract! {
         max_ejection_time: TimeSpan = TimeSpan::seconds(300),
         /// The largest share of backends ejected at one time, in percent; 50 if absent. One may always be, the last never.
         max_ejection_percent: Option<u32> = None,
-        /// The path that is probed.
+        /// The path at the server's root that is asked for regularly, such as `/health`; without it nothing is.
         health_check_path: Option<String> = None,
-        /// The time between probes.
+        /// The time between two checks, a tenth more or less; 10 s if absent.
         health_check_interval: Option<TimeSpan> = None,
-        /// The time a probe may take.
+        /// The time a check may take; 2 s if absent.
         health_check_timeout: Option<TimeSpan> = None,
+        /// Failed checks in a row that leave a backend out.
+        health_check_unhealthy_threshold: u32 = 3,
+        /// Passed checks in a row that bring it back.
+        health_check_healthy_threshold: u32 = 2,
         /// The time to connect.
         connect_timeout: TimeSpan = TimeSpan::seconds(5),
         /// From the request sent to the head of the response.

@@ -14,6 +14,7 @@ mod endpoints;
 mod failover;
 mod frames;
 mod headers;
+mod health_checks;
 mod http2;
 mod http2_rules;
 mod learned;

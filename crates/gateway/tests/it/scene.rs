@@ -230,7 +230,10 @@ impl Scene {
 
     /// Puts another configuration in force.
     pub(crate) fn reload(&self, yaml: &str) {
-        let snapshot = snapshot(yaml, &Reader::without_models());
+        let mut document = Document::parse("test.yaml", yaml, &|_| None);
+        let surroundings = Surroundings { variables: &|_| None, reader: &Reader::without_models() };
+        let before = self.router.snapshot();
+        let snapshot = vsr_router::compile_after(&mut document, &surroundings, Some(&before)).unwrap();
         self.listeners.prepare(&snapshot.listeners(), snapshot.config()).unwrap().apply();
         self.router.replace(snapshot);
     }

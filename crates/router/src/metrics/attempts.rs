@@ -1,8 +1,8 @@
-//! How often calls to backends were repeated, and backends left out. Labels hold configured names and fixed words.
+//! How often calls to backends were repeated, and backends left out or found unwell. Labels hold configured names and fixed words.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
@@ -22,12 +22,20 @@ struct ByModel {
     model: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByCheck {
+    backend: String,
+    result: &'static str,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct AttemptSeries {
     retries: Family<ByRetry, Counter>,
     failovers: Family<ByBackend, Counter>,
     ejections: Family<ByBackend, Counter>,
     over_budget: Family<ByModel, Counter>,
+    checks: Family<ByCheck, Counter>,
+    passing: Family<ByBackend, Gauge>,
 }
 
 // === impl AttemptSeries
@@ -42,6 +50,10 @@ impl AttemptSeries {
         registry.register("vsr_upstream_ejections", help, self.ejections.clone());
         let help = "Calls that were not repeated because too many others were";
         registry.register("vsr_upstream_retries_over_budget", help, self.over_budget.clone());
+        let help = "Health checks of the backend";
+        registry.register("vsr_upstream_health_checks", help, self.checks.clone());
+        let help = "Whether the health checks of the backend pass, of those that are checked";
+        registry.register("vsr_upstream_health_checks_passing", help, self.passing.clone());
     }
 
     pub(crate) fn repeated(&self, backend: &str, reason: &'static str, elsewhere: bool) {
@@ -53,6 +65,17 @@ impl AttemptSeries {
 
     pub(crate) fn ejected(&self, backend: &str) {
         self.ejections.get_or_create(&ByBackend { backend: backend.into() }).inc();
+    }
+
+    /// The backend was checked; checks say now that it is well or, if so many failed in a row, that it is not.
+    pub(crate) fn checked(&self, backend: &str, is_passed: bool, is_well: bool) {
+        let result = if is_passed { "passed" } else { "failed" };
+        self.checks.get_or_create(&ByCheck { backend: backend.into(), result }).inc();
+        self.passing.get_or_create(&ByBackend { backend: backend.into() }).set(i64::from(is_well));
+    }
+
+    pub(crate) fn checked_no_more(&self, backend: &str) {
+        self.passing.remove(&ByBackend { backend: backend.into() });
     }
 
     pub(crate) fn over_budget(&self, model: &str) {

@@ -66,7 +66,13 @@ fn idle_backends_share_by_weight_under_least_request() {
 
 #[test]
 fn words_that_mean_nothing_are_errors_with_their_place() {
-    for (written, key) in [("lb_policy: best", "lb_policy"), ("retry_on: '5xx,whatever'", "retry_on")] {
+    for (written, key) in [
+        ("lb_policy: best", "lb_policy"),
+        ("retry_on: '5xx,whatever'", "retry_on"),
+        ("health_check_path: health", "health_check_path"),
+        ("health_check_path: '/a b'", "health_check_path"),
+        ("health_check_path: /h, health_check_unhealthy_threshold: 0", "health_check_unhealthy_threshold"),
+    ] {
         let problems = compile(&policy(written)).err().unwrap();
         let place = format!("providers.models[0].reliability.{key}");
         assert!(problems.iter().any(|problem| problem.contains(&place)), "{problems:?}");
