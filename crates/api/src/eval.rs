@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vsr_protocol::{ChatRequest, ClientRequest, RequestLimits};
 use vsr_router::{Explanation, Router};
 use vsr_types::{Identity, IdentitySource};
-use vsr_upstream::{Client, ClientConfig};
+use vsr_upstream::Client;
 
 use crate::ApiFailure;
 
@@ -73,7 +73,7 @@ impl EvalRequest {
         let request = ClientRequest::Chat(Box::new(self.into_chat_request()?));
         let snapshot = router.snapshot();
         // Evaluations are rare: their connections to models served elsewhere need not be kept.
-        let client = Client::new(&ClientConfig::default());
+        let client = Client::new(snapshot.client_config());
         let read = Box::pin(snapshot.full_reading(&request).run(&client)).await;
         Ok(EvalResponse(Box::new(router.explain(&snapshot, &request, identity, &read))))
     }

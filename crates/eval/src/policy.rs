@@ -7,7 +7,7 @@ use vsr_reader::Reader;
 use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings, compile};
 use vsr_store::{KeyValue, MemoryStore};
 use vsr_types::{Clock, Identity, IdentitySource, SystemClock};
-use vsr_upstream::{Client, ClientConfig};
+use vsr_upstream::Client;
 
 use crate::{EvalError, Probe};
 
@@ -59,7 +59,7 @@ impl<'p> Policy<'p> {
             metrics: Metrics::default(),
         };
         let router = Router::new(Arc::clone(&snapshot), parts);
-        let client = Client::new(&ClientConfig::default());
+        let client = Client::new(snapshot.client_config());
         let mut judged = Vec::with_capacity(probes.len());
         for probe in probes {
             let read = Box::pin(snapshot.full_reading(&probe.request).run(&client)).await;

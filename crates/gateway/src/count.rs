@@ -95,7 +95,7 @@ async fn ask(
     let user_key = headers::user_key(&client_headers, call, &backend)
         .map_err(|error| Refusal::of(error, "provider_key_missing"))?;
     let is_users = user_key.is_some();
-    let request = Request {
+    let mut request = Request {
         method: Method::POST,
         endpoint: backend.endpoint.clone(),
         path_and_query: call.upstream_path(&path, Protocol::Messages),
@@ -109,6 +109,9 @@ async fn ask(
         ),
         body,
     };
+    if !is_users {
+        backend.sign(&mut request, || call.router().clock().now());
+    }
     let left = call.listener().request_timeout.saturating_sub(call.received.elapsed());
     let total = backend.timeouts.total.map_or(left, |total| total.min(left));
     let timeouts = Timeouts { total: Some(total), ..backend.timeouts };

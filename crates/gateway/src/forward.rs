@@ -1,6 +1,6 @@
 //! One request to a backend, and the backend's answer to the client.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -149,7 +149,10 @@ async fn send(
                 Some(path) => path.clone(),
                 None => call.upstream_path(backend.path(context.upstream), context.upstream),
             };
-            let request = Request { method: Method::POST, endpoint, path_and_query, headers, body };
+            let mut request = Request { method: Method::POST, endpoint, path_and_query, headers, body };
+            if owner == KeyOwner::Router {
+                backend.sign(&mut request, || call.router().clock().now());
+            }
             call.upstream().send(request, &timeouts).await
         };
         let body = if backend.may_repeat { whole.clone() } else { std::mem::take(&mut whole) };
@@ -162,7 +165,10 @@ async fn send(
         };
         let attempt = match &sent {
             Ok(Response { status, headers, .. }) => {
-                Attempt::Answered { status: status.as_u16(), retry_after: retry_after(headers) }
+                let says_when = !status.is_success();
+                let now = || call.router().clock().now().seconds();
+                let retry_after = says_when.then(|| vsr_upstream::retry_after(headers, now())).flatten();
+                Attempt::Answered { status: status.as_u16(), retry_after }
             }
             Err(error) => Attempt::Failed(error),
         };
@@ -194,12 +200,6 @@ async fn send(
             forward.backend = backend;
         }
     }
-}
-
-/// When the backend wants to be asked again, if it says so in seconds.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u32 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds.into()))
 }
 
 // === impl Pending ===

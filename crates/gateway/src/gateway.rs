@@ -36,8 +36,6 @@ use crate::{
 pub struct GatewayOptions {
     /// Where the phase is told; shared with whoever else reports it.
     pub status: Arc<Status>,
-    /// How backends are called.
-    pub upstream: ClientConfig,
     /// How long requests in flight may go on after shutdown began.
     pub drain_limit: Duration,
 }
@@ -64,11 +62,7 @@ const ABORT_LIMIT: Duration = Duration::from_secs(2);
 
 impl Default for GatewayOptions {
     fn default() -> Self {
-        Self {
-            status: Arc::default(),
-            upstream: ClientConfig::default(),
-            drain_limit: Duration::from_secs(30),
-        }
+        Self { status: Arc::default(), drain_limit: Duration::from_secs(30) }
     }
 }
 
@@ -91,7 +85,8 @@ impl Gateway {
             None => thread::available_parallelism().map_or(1, usize::from),
         };
         let responses = responses::start(router, &config).map_err(BindError::Responses)?;
-        let GatewayOptions { status, upstream, drain_limit } = options;
+        let GatewayOptions { status, drain_limit } = options;
+        let upstream = snapshot.client_config().clone();
         let (lifecycle, watching) = watch::channel(Lifecycle::Serving);
         let started_seconds = SystemClock.now().seconds();
         let mut workers = Vec::with_capacity(threads);

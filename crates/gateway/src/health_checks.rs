@@ -107,13 +107,14 @@ impl Watcher {
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static("vllm-sr-health-check"));
         headers.extend(backend.headers.iter().cloned());
-        let request = Request {
+        let mut request = Request {
             method: Method::GET,
             endpoint: Arc::clone(&backend.endpoint),
             path_and_query: check.path,
             headers,
             body: Bytes::new(),
         };
+        backend.sign(&mut request, || self.router.clock().now());
         let timeouts = Timeouts {
             connect: check.timeout,
             first_byte: check.timeout,

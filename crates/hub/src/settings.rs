@@ -75,6 +75,8 @@ impl HubSettings {
         let wrong = |why: String| Error::Settings(why);
         let set = |name: &str| variables(name).filter(|value| !value.trim().is_empty());
         let (endpoint, base_path) = Self::address(written, variables)?;
+        let environment =
+            ClientConfig::from_variables(variables).map_err(|error| wrong(error.to_string()))?;
         let token = token(written, directory, &set)?;
         if token.is_some() && endpoint.scheme() == Scheme::Http && !is_loopback(&endpoint) {
             return Err(wrong(format!(
@@ -92,7 +94,7 @@ impl HubSettings {
             offline: Self::is_offline(written, variables),
             max_model_bytes: written.max_model_bytes,
             retries: Retries::default(),
-            client: ClientConfig { pool_max_idle: 4, ..ClientConfig::default() },
+            client: ClientConfig { pool_max_idle: 4, ..environment },
             timeouts: Timeouts {
                 connect: Duration::from_secs(15),
                 first_byte: Duration::from_secs(60),

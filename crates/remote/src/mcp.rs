@@ -20,6 +20,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use vsr_config::{McpModule, McpTransport};
 use vsr_types::{Diagnostic, Diagnostics, Path, Secret};
+use vsr_upstream::ClientConfig;
 
 use crate::{asked::call_limit, endpoint::Server, error::CallError, models::RemoteLimits};
 
@@ -38,6 +39,8 @@ pub(crate) struct McpSettings {
     pub(crate) timeout: Duration,
     restart_pause: Duration,
     start_limit: Duration,
+    /// What the HTTP client is made with.
+    client: ClientConfig,
 }
 
 #[derive(Debug, Clone)]
@@ -155,6 +158,8 @@ impl McpSettings {
                 Transport::Http(Arc::new(server))
             }
         };
+        let client = ClientConfig::from_variables(variables)
+            .map_err(|error| Diagnostic::error(place.clone(), format!("the environment: {error}")))?;
         let tool = module.tool_name.as_deref().map(str::trim).filter(|tool| !tool.is_empty());
         Ok(Self {
             transport,
@@ -162,6 +167,7 @@ impl McpSettings {
             timeout: call_limit(module.timeout_seconds.unwrap_or_default()),
             restart_pause: limits.restart_pause,
             start_limit: limits.start_limit,
+            client,
         })
     }
 }

@@ -8,16 +8,17 @@ use std::{
 
 use http::{HeaderName, HeaderValue, header, uri::PathAndQuery};
 use vsr_config::{
-    ApiFormat, AuthzService, BackendProtocol, BackendRef, Config, Pricing, ProviderKind, ProviderModel,
-    ReasoningFamily, Reliability, ResponsesSupport,
+    ApiFormat, AuthzService, BackendProtocol, BackendRef, Config, Pricing, ProviderDefaults, ProviderKind,
+    ProviderModel, ReasoningFamily, Reliability, ResponsesSupport,
 };
 use vsr_protocol::Protocol;
-use vsr_types::{Diagnostic, Diagnostics, ModelName, Path, Secret};
-use vsr_upstream::{Endpoint, Scheme, Timeouts};
+use vsr_types::{Diagnostic, Diagnostics, ModelName, Path, Secret, Timestamp};
+use vsr_upstream::{AwsSigner, Endpoint, Request, Scheme, Timeouts};
 
 use crate::{
     balance,
     health::Health,
+    reach,
     resilience::{Policy, Resilience},
     user_key::{KeyChain, UserKey},
 };
@@ -67,6 +68,8 @@ pub struct Backend {
     pub responses_path: Option<PathAndQuery>,
     /// Headers of every request: the credential, and those of `extra_headers`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What signs its requests, where the router's credential is no header.
+    pub signer: Option<Box<AwsSigner>>,
     /// Whether the router has a credential of its own, so that the client's must not be sent.
     pub has_credential: bool,
     /// How users' own keys for it come, if they may have some.
@@ -97,16 +100,12 @@ pub struct Backend {
 impl Models {
     /// Resolves the models of `config`. Cross references are checked by `config`; here endpoints,
     /// headers and credentials are.
-    pub(crate) fn compile(
-        config: &Config,
-        variables: &dyn Fn(&str) -> Option<String>,
-        diagnostics: &mut Diagnostics,
-    ) -> Self {
+    pub(crate) fn compile(config: &Config, surroundings: Around<'_>, diagnostics: &mut Diagnostics) -> Self {
         let mut models = Self::default();
         for (index, provider) in config.providers.models.iter().enumerate() {
             let path = Path::keys("providers.models").index(index);
             let card = ModelName::from(provider.name.as_str());
-            let model = Model::compile(config, provider, &path, variables, diagnostics);
+            let model = Model::compile(config, provider, &path, surroundings, diagnostics);
             let adapters = config
                 .routing
                 .model_cards
@@ -172,7 +171,7 @@ impl Model {
         config: &Config,
         provider: &ProviderModel,
         path: &Path,
-        variables: &dyn Fn(&str) -> Option<String>,
+        surroundings: Around<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let default_timeout = config.listeners.iter().map(|listener| listener.timeout.0).max();
@@ -193,10 +192,18 @@ impl Model {
                 resilience: &resilience,
                 authz,
                 withheld: &withheld,
-                variables,
+                defaults: &config.providers.defaults,
+                surroundings,
             };
             match source.resolve() {
-                Ok(backend) => backends.push(Arc::new(backend)),
+                Ok(backend) => {
+                    if let Some(name) = source.missing_key(&backend) {
+                        let message =
+                            format!("the environment variable `{name}` is not set; requests go unsigned");
+                        diagnostics.warning(path.key("aws"), message);
+                    }
+                    backends.push(Arc::new(backend));
+                }
                 Err(problem) => diagnostics.push(problem.at(&path)),
             }
         }
@@ -255,6 +262,13 @@ impl Backend {
         }
     }
 
+    /// Signs a request that carries the router's credential, if that is no header.
+    pub fn sign(&self, request: &mut Request, now: impl FnOnce() -> Timestamp) {
+        if let Some(signer) = &self.signer {
+            signer.sign(request, now().seconds());
+        }
+    }
+
     fn serving(&self, model: ModelName) -> Self {
         Self {
             name: Arc::clone(&self.name),
@@ -262,6 +276,7 @@ impl Backend {
             chat_path: self.chat_path.clone(),
             responses_path: self.responses_path.clone(),
             headers: self.headers.clone(),
+            signer: self.signer.clone(),
             has_credential: self.has_credential,
             user_key: self.user_key.clone(),
             demands_user_key: self.demands_user_key,
@@ -311,17 +326,28 @@ struct Source<'c> {
     resilience: &'c Resilience,
     authz: &'c AuthzService,
     withheld: &'c Arc<[HeaderName]>,
-    variables: &'c dyn Fn(&str) -> Option<String>,
+    defaults: &'c ProviderDefaults,
+    surroundings: Around<'c>,
+}
+
+/// What is asked for beside the configuration.
+#[derive(Clone, Copy)]
+pub(crate) struct Around<'s> {
+    /// Looks up environment variables.
+    pub(crate) variables: &'s dyn Fn(&str) -> Option<String>,
+    /// What files are relative to.
+    pub(crate) directory: &'s std::path::Path,
 }
 
 /// What is wrong with a backend reference: the key, and the message.
-struct SourceProblem(&'static str, String);
+pub(crate) struct SourceProblem(pub(crate) &'static str, pub(crate) String);
 
 // === impl SourceProblem
 
 impl SourceProblem {
     fn at(self, path: &Path) -> Diagnostic {
-        let path = if self.0.is_empty() { path.clone() } else { path.key(self.0) };
+        let keys = self.0.split('.').filter(|key| !key.is_empty());
+        let path = keys.fold(path.clone(), |path, key| path.key(key));
         Diagnostic::error(path, self.1)
     }
 }
@@ -332,6 +358,10 @@ impl Source<'_> {
     fn resolve(&self) -> Result<Backend, SourceProblem> {
         let reference = self.reference;
         let (endpoint, chat_path) = self.address()?;
+        let way = reach::way(reference, self.defaults, &endpoint, self.surroundings.directory)?;
+        let endpoint = endpoint.by(way);
+        let signer = reach::signer(reference, &endpoint, self.surroundings.variables)?;
+        let mut signer = signer.and_then(Result::ok);
         let mut headers = Vec::new();
         for (name, value) in &reference.extra_headers {
             if OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
@@ -344,10 +374,12 @@ impl Source<'_> {
         let mut credential = self.credential();
         let mut chain = None;
         if let Some(provider) = reference.provider {
-            let of_provider = KeyChain::of(self.authz, provider, credential.is_some()).map_err(|name| {
+            let has_configured = credential.is_some() || signer.is_some();
+            let of_provider = KeyChain::of(self.authz, provider, has_configured).map_err(|name| {
                 SourceProblem("provider", format!("the header for users' keys, `{name}`, is no header name"))
             })?;
             credential = credential.filter(|_| of_provider.uses_configured);
+            signer = signer.filter(|_| of_provider.uses_configured);
             chain = Some(of_provider);
         }
         let demands_user_key = chain.as_ref().is_some_and(|chain| chain.is_required);
@@ -378,7 +410,8 @@ impl Source<'_> {
             responses_path: self.responses_path(&chat_path)?,
             chat_path,
             headers,
-            has_credential: credential.is_some(),
+            has_credential: credential.is_some() || signer.is_some(),
+            signer: signer.map(Box::new),
             user_key,
             demands_user_key,
             withheld: Arc::clone(self.withheld),
@@ -460,9 +493,14 @@ impl Source<'_> {
             .map_err(|error| SourceProblem("endpoint", error.to_string()))
     }
 
+    /// The variable that should hold a key of AWS and does not.
+    fn missing_key(&self, backend: &Backend) -> Option<String> {
+        reach::signer(self.reference, &backend.endpoint, self.surroundings.variables).ok()??.err()
+    }
+
     fn credential(&self) -> Option<Secret> {
         let from_environment =
-            || self.reference.api_key_env.as_deref().and_then(self.variables).map(Secret::new);
+            || self.reference.api_key_env.as_deref().and_then(self.surroundings.variables).map(Secret::new);
         self.reference.api_key.clone().or_else(from_environment).filter(|key| !key.is_empty())
     }
 

@@ -24,6 +24,7 @@ mod listener_tls;
 mod losses;
 mod metrics;
 mod pass_through;
+mod reach;
 mod read;
 mod reasoning;
 mod resilience;

@@ -9,10 +9,12 @@ use vsr_reader::Reader;
 use vsr_remote::RemoteModels;
 use vsr_selection::Selection;
 use vsr_signals::{ModelSupport, PrototypeVectors, SignalSet};
-use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, ModelName};
+use vsr_types::{AtomTable, Diagnostics, Evidence, FamilySet, ModelName, Path};
+use vsr_upstream::ClientConfig;
 
 use crate::{
     HubUse, Model, Models,
+    backends::Around,
     checkpoints::{self, Served},
     fast_response::FastResponse,
     inactive, knowledge,
@@ -39,6 +41,7 @@ pub struct Snapshot {
     series: Series,
     loss_policy: LossPolicy,
     has_one_signer: bool,
+    client: ClientConfig,
 }
 
 /// What a configuration is compiled against.
@@ -74,7 +77,12 @@ pub fn compile_after(
     let signals = SignalSet::compile_for(&config, &support, &mut atoms, &mut diagnostics);
     let policy = Policy::compile(&config, &mut atoms, &mut diagnostics);
     let selection = Selection::compile(&config, &mut diagnostics);
-    let mut models = Models::compile(&config, variables, &mut diagnostics);
+    let around = Around { variables, directory: document.directory() };
+    let mut models = Models::compile(&config, around, &mut diagnostics);
+    let client = ClientConfig::from_variables(variables).unwrap_or_else(|error| {
+        diagnostics.error(Path::keys("providers"), format!("the environment: {error}"));
+        ClientConfig::default()
+    });
     let mut remote = RemoteModels::compile(&config, variables, &mut diagnostics);
     if let Some(previous) = previous {
         remote.adopt(&previous.remote);
@@ -112,6 +120,7 @@ pub fn compile_after(
         series: Series::default(),
         loss_policy,
         has_one_signer,
+        client,
     }))
 }
 
@@ -179,6 +188,11 @@ impl Snapshot {
 
     pub(crate) fn selection(&self) -> &Selection {
         &self.selection
+    }
+
+    /// What clients that call backends and models served elsewhere are made with, as the environment says.
+    pub fn client_config(&self) -> &ClientConfig {
+        &self.client
     }
 
     /// The models and their backends.

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::{
     Endpoint, Error, ErrorKind,
+    multiplex::Lease,
     pool::{Connection, Pool},
     timer::{Timer, after},
 };
@@ -26,8 +27,8 @@ const MAX_TRUSTED_LENGTH: usize = 1 << 20;
 /// The body of a [`Response`](crate::Response).
 ///
 /// Nothing is read from the server beyond one buffer until the body is polled, so a slow reader slows the server. When the
-/// body has been read to its end the connection goes back to the pool; dropping it earlier closes the connection, which
-/// tells the server to stop. Trailers are read and ignored. After an error the body yields nothing more.
+/// body has been read to its end the connection goes back to the pool; dropping it earlier closes the connection (of HTTP/2,
+/// the stream), which tells the server to stop. Trailers are read and ignored. After an error the body yields nothing more.
 pub struct Body {
     open: Option<Open>,
     endpoint: Arc<Endpoint>,
@@ -39,9 +40,15 @@ pub struct Body {
 /// What is held until the body's end.
 struct Open {
     incoming: Incoming,
-    connection: Connection,
-    pool: Arc<Pool>,
-    reusable: bool,
+    held: Held,
+}
+
+/// What the body arrives on.
+pub(crate) enum Held {
+    /// A connection of its own, and where it goes at the end if it may serve again.
+    Own { connection: Connection, pool: Arc<Pool>, reusable: bool },
+    /// A place on a connection that others use too. Boxed, as it is the rare one.
+    Shared(Box<Lease>),
 }
 
 /// The time limits that still apply once the head has come.
@@ -54,17 +61,13 @@ pub(crate) struct BodyLimits {
 // === impl Body ===
 
 impl Body {
-    pub(crate) fn new(
-        incoming: Incoming,
-        connection: Connection,
-        pool: Arc<Pool>,
-        reusable: bool,
-        timer: Timer,
-        limits: BodyLimits,
-    ) -> Self {
-        let endpoint = Arc::clone(&connection.endpoint);
+    pub(crate) fn new(incoming: Incoming, held: Held, timer: Timer, limits: BodyLimits) -> Self {
+        let endpoint = Arc::clone(match &held {
+            Held::Own { connection, .. } => &connection.endpoint,
+            Held::Shared(lease) => &lease.endpoint,
+        });
         let ended = incoming.is_end_stream();
-        let open = Some(Open { incoming, connection, pool, reusable });
+        let open = Some(Open { incoming, held });
         let mut body = Self { open, endpoint, timer, limits, waiting_since: None };
         if ended {
             body.finish();
@@ -157,11 +160,10 @@ impl Body {
     }
 
     fn finish(&mut self) {
-        if let Some(open) = self.open.take()
-            && open.reusable
-            && open.connection.is_request_out()
+        if let Some(Open { held: Held::Own { connection, pool, reusable: true }, .. }) = self.open.take()
+            && connection.is_request_out()
         {
-            open.pool.check_in(open.connection);
+            pool.check_in(connection);
         }
     }
 
@@ -211,6 +213,9 @@ fn describe(error: &hyper::Error) -> (ErrorKind, String) {
             (ErrorKind::Truncated, "the connection was closed before the body's end".to_owned())
         }
         Some(cause) => (ErrorKind::Truncated, cause.to_string()),
+        None if error.source().is_some_and(|source| source.is::<h2::Error>()) => {
+            (ErrorKind::Truncated, "the stream was broken off before the body's end".to_owned())
+        }
         None => (ErrorKind::Truncated, "the connection broke before the body's end".to_owned()),
     }
 }

@@ -12,16 +12,18 @@ use hyper::{body::Incoming, client::conn::TrySendError};
 use tokio::time::Instant;
 
 use crate::{
-    AddressPolicy, Body, Endpoint, Error, ErrorKind, Request, Response, Timeouts, Timings, TlsRoots,
-    body::BodyLimits,
+    AddressPolicy, Body, Endpoint, Error, ErrorKind, Proxies, Request, Response, Timeouts, Timings, TlsRoots,
+    body::{BodyLimits, Held},
     connect::Connector,
     message::{prepare_request_headers, remove_hop_by_hop, server_keeps_open},
+    multiplex::Connections,
     pool::{Connection, Pool},
+    resolve::parse_name_servers,
     timer::{Timer, after},
 };
 
 /// What a [`Client`] may keep, accept and trust.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientConfig {
     /// Idle connections kept per endpoint; 0 keeps none.
     pub pool_max_idle_per_host: usize,
@@ -39,29 +41,36 @@ pub struct ClientConfig {
     pub dns: Option<Vec<SocketAddr>>,
     /// Which addresses may be connected to.
     pub address_policy: AddressPolicy,
+    /// The proxies that servers are reached through, where their endpoints do not say otherwise.
+    pub proxies: Option<Arc<Proxies>>,
 }
 
-/// An HTTP/1.1 client with a connection pool of its own. Clones share the pool.
+/// An HTTP client with a connection pool of its own. Clones share the pool. It speaks HTTP/1.1, and HTTP/2 where an
+/// endpoint's [`Way`](crate::Way) says so.
 ///
 /// A connection is driven by the runtime that opened it, so give each runtime (each worker thread) its own client.
 /// Redirects are not followed: a 3xx is a response like any other.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     pool: Arc<Pool>,
-    connector: Connector,
+    pub(crate) connector: Connector,
+    pub(crate) multiplexed: Arc<Connections>,
 }
+
+/// The environment variable that holds name servers.
+const NAME_SERVERS: &str = "VLLM_SR_DNS";
 
 /// A connection idle for longer is checked once more before use; shorter than any server's idle limit.
 const RESTED: Duration = Duration::from_millis(200);
 
-type Outgoing = http::Request<Full<Bytes>>;
+pub(crate) type Outgoing = http::Request<Full<Bytes>>;
 
 /// Why an exchange yielded no response head.
-enum Failure {
+pub(crate) enum Failure {
     /// The connection was found dead and gave the request back untouched.
     Untouched(Box<Outgoing>, Error),
     /// The call has failed.
@@ -70,9 +79,9 @@ enum Failure {
 
 /// One call's limits, with durations turned into points in time.
 #[derive(Clone, Copy)]
-struct Limits {
-    timeouts: Timeouts,
-    deadline: Option<Instant>,
+pub(crate) struct Limits {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) deadline: Option<Instant>,
 }
 
 // === impl ClientConfig ===
@@ -88,7 +97,24 @@ impl Default for ClientConfig {
             tls: TlsRoots::default(),
             dns: None,
             address_policy: AddressPolicy::default(),
+            proxies: None,
         }
+    }
+}
+
+impl ClientConfig {
+    /// The defaults, and what the environment says: name servers in `VLLM_SR_DNS` (see
+    /// [`parse_name_servers`](crate::parse_name_servers)) and proxies (see [`Proxies::from_variables`]).
+    ///
+    /// # Errors
+    /// If a variable holds something that cannot be used.
+    pub fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let written = variable(NAME_SERVERS).filter(|written| !written.trim().is_empty());
+        let dns = written.map(|written| parse_name_servers(&written)).transpose();
+        let dns = dns.map_err(|error| error.about(NAME_SERVERS))?;
+        let proxies = Proxies::from_variables(variable)?;
+        let proxies = (proxies != Proxies::default()).then(|| Arc::new(proxies));
+        Ok(Self { dns, proxies, ..Self::default() })
     }
 }
 
@@ -98,7 +124,8 @@ impl Client {
     /// A client with an empty pool. It reads nothing and starts nothing until the first request.
     pub fn new(config: &ClientConfig) -> Self {
         let (pool, connector) = (Arc::new(Pool::new(config)), Connector::new(config));
-        Self { shared: Arc::new(Shared { pool, connector }) }
+        let multiplexed = Arc::new(Connections::new(config.pool_idle_timeout));
+        Self { shared: Arc::new(Shared { pool, connector, multiplexed }) }
     }
 
     /// Sends a request and waits for the response's head.
@@ -109,6 +136,9 @@ impl Client {
     pub async fn send(&self, request: Request, timeouts: &Timeouts) -> Result<Response, Error> {
         let deadline = timeouts.total.and_then(|total| after(Instant::now(), total));
         let limits = Limits { timeouts: *timeouts, deadline };
+        if request.endpoint.may_multiplex() {
+            return Box::pin(self.send_multiplexed(request, limits)).await;
+        }
         let endpoint = Arc::clone(&request.endpoint);
         let mut outgoing = outgoing(request);
 
@@ -128,14 +158,19 @@ impl Client {
         }
     }
 
-    /// How many connections wait for reuse, those included that their server has closed and no sweep has dropped yet.
+    /// How many HTTP/2 connections are open.
+    pub fn multiplexed_connections(&self) -> usize {
+        self.shared.multiplexed.count()
+    }
+
+    /// How many HTTP/1.1 connections wait for reuse, those included that their server has closed and no sweep has dropped yet.
     pub fn idle_connections(&self) -> usize {
         self.shared.pool.idle_count()
     }
 
     /// An idle connection that is open as far as can be known. One that rested for a while is looked at again after the
     /// runtime has heard from the network: servers close idle connections, and that news may be waiting.
-    async fn kept_connection(&self, endpoint: &Arc<Endpoint>) -> Option<Connection> {
+    pub(crate) async fn kept_connection(&self, endpoint: &Arc<Endpoint>) -> Option<Connection> {
         loop {
             let (connection, idle_for) = self.shared.pool.check_out(endpoint)?;
             if idle_for < RESTED {
@@ -149,7 +184,7 @@ impl Client {
     }
 
     /// One request on one connection. `connect` is the time that opening it took; none for a reused one.
-    async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         mut connection: Connection,
         outgoing: Outgoing,
@@ -211,7 +246,8 @@ impl Client {
         let reusable = !is_framed_twice(&head.headers);
         remove_hop_by_hop(&mut head.headers);
         let limits = BodyLimits { stream_idle: limits.timeouts.stream_idle, deadline: limits.deadline };
-        let body = Body::new(incoming, connection, Arc::clone(&self.shared.pool), reusable, timer, limits);
+        let held = Held::Own { connection, pool: Arc::clone(&self.shared.pool), reusable };
+        let body = Body::new(incoming, held, timer, limits);
         Response {
             status: head.status,
             headers: head.headers,
@@ -232,7 +268,7 @@ impl std::fmt::Debug for Client {
 
 impl Limits {
     /// When connecting has to end, and what it means if it has not.
-    fn connecting(&self, started: Instant) -> (Option<Instant>, ErrorKind) {
+    pub(crate) fn connecting(&self, started: Instant) -> (Option<Instant>, ErrorKind) {
         match self.earlier(after(started, self.timeouts.connect), ErrorKind::ConnectTimeout) {
             Some((limit, kind)) => (Some(limit), kind),
             None => (None, ErrorKind::ConnectTimeout),
@@ -240,7 +276,7 @@ impl Limits {
     }
 
     /// When waiting for the head has to end, and what it means if it has not.
-    fn waiting(&self, last_progress: Instant) -> Option<(Instant, ErrorKind)> {
+    pub(crate) fn waiting(&self, last_progress: Instant) -> Option<(Instant, ErrorKind)> {
         self.earlier(after(last_progress, self.timeouts.first_byte), ErrorKind::FirstByteTimeout)
     }
 
@@ -252,7 +288,7 @@ impl Limits {
         }
     }
 
-    fn reason(&self, kind: ErrorKind) -> String {
+    pub(crate) fn reason(&self, kind: ErrorKind) -> String {
         match kind {
             ErrorKind::TotalTimeout => "no response head yet".to_owned(),
             _ => format!("no response head within {:?} of the request", self.timeouts.first_byte),
@@ -260,7 +296,7 @@ impl Limits {
     }
 }
 
-fn outgoing(request: Request) -> Outgoing {
+pub(crate) fn outgoing(request: Request) -> Outgoing {
     let Request { method, endpoint, path_and_query, mut headers, body } = request;
     prepare_request_headers(&mut headers, &endpoint, &method, body.is_empty());
     let mut outgoing = http::Request::new(Full::new(body));
@@ -276,7 +312,7 @@ fn is_framed_twice(headers: &HeaderMap) -> bool {
 }
 
 /// Sorts a failure before the response head by who is to blame.
-fn describe(error: &TrySendError<Outgoing>) -> (ErrorKind, String) {
+pub(crate) fn describe(error: &TrySendError<Outgoing>) -> (ErrorKind, String) {
     let error = error.error();
     let cause = error.source().map(ToString::to_string);
     if error.is_parse_too_large() {

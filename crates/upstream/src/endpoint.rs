@@ -5,12 +5,13 @@ use std::{
     hash::{Hash, Hasher},
     net::{IpAddr, Ipv6Addr},
     str::FromStr,
+    sync::Arc,
 };
 
 use http::HeaderValue;
 use rustls_pki_types::ServerName;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Http2, Way};
 
 /// Whether a connection is plain TCP or TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +42,7 @@ pub struct Endpoint {
     authority: String,
     host_header: HeaderValue,
     server_name: ServerName<'static>,
+    way: Option<Arc<Way>>,
 }
 
 /// The host part, already known to be a name or an address.
@@ -125,7 +127,13 @@ impl Endpoint {
         let host_header = HeaderValue::from_str(&host_header)
             .map_err(|_| invalid(show(&bare), "cannot stand in a host header"))?;
         let authority = format!("{bare}:{port}");
-        Ok(Self { scheme, host, port, authority, host_header, server_name })
+        Ok(Self { scheme, host, port, authority, host_header, server_name, way: None })
+    }
+
+    /// The same server, reached in this way.
+    #[must_use]
+    pub fn by(self, way: Way) -> Self {
+        Self { way: (way != Way::default()).then(|| Arc::new(way)), ..self }
     }
 
     /// Plain HTTP or TLS.
@@ -148,6 +156,19 @@ impl Endpoint {
         &self.host_header
     }
 
+    pub(crate) fn way(&self) -> Option<&Way> {
+        self.way.as_deref()
+    }
+
+    /// Whether HTTP/2 may be spoken with it.
+    pub(crate) fn may_multiplex(&self) -> bool {
+        self.way.as_ref().is_some_and(|way| match way.http2 {
+            Http2::Never => false,
+            Http2::Offered => self.scheme == Scheme::Https,
+            Http2::Only => true,
+        })
+    }
+
     pub(crate) fn host(&self) -> &Host {
         &self.host
     }
@@ -159,7 +180,10 @@ impl Endpoint {
 
 impl PartialEq for Endpoint {
     fn eq(&self, other: &Self) -> bool {
-        self.port == other.port && self.scheme == other.scheme && self.host == other.host
+        self.port == other.port
+            && self.scheme == other.scheme
+            && self.host == other.host
+            && self.way == other.way
     }
 }
 

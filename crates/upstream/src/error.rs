@@ -37,6 +37,8 @@ pub enum ErrorKind {
     ConnectTimeout,
     /// The TLS handshake failed; most often the certificate is not trusted or names another host.
     Tls,
+    /// The proxy did not open a tunnel.
+    Proxy,
     /// The request was sent, or stopped making progress, and no response head came in time.
     FirstByteTimeout,
     /// The response body stopped arriving for too long.
@@ -66,6 +68,12 @@ impl Error {
             before_request_sent: kind.is_always_before_request(),
             on_reused_connection: false,
         }))
+    }
+
+    /// The same, told of something else.
+    pub(crate) fn about(mut self, target: &str) -> Self {
+        self.0.target = target.to_owned();
+        self
     }
 
     pub(crate) fn with_connection(mut self, reused: bool, request_untouched: bool) -> Self {
@@ -105,6 +113,7 @@ impl ErrorKind {
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
             Self::Tls => "tls",
+            Self::Proxy => "proxy",
             Self::FirstByteTimeout => "first_byte_timeout",
             Self::StreamIdleTimeout => "stream_idle_timeout",
             Self::TotalTimeout => "total_timeout",
@@ -134,6 +143,7 @@ impl ErrorKind {
                 | Self::Connect
                 | Self::ConnectTimeout
                 | Self::Tls
+                | Self::Proxy
         )
     }
 
@@ -146,6 +156,7 @@ impl ErrorKind {
             Self::Connect => "connection failed",
             Self::ConnectTimeout => "connection timed out",
             Self::Tls => "TLS handshake failed",
+            Self::Proxy => "no tunnel",
             Self::FirstByteTimeout => "no response in time",
             Self::StreamIdleTimeout => "response body stalled",
             Self::TotalTimeout => "total time limit reached",

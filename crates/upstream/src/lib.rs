@@ -35,22 +35,33 @@
 //! whether it may be tried elsewhere ([`Error::is_before_request_sent`]).
 
 mod address;
+mod aws;
 mod body;
 mod client;
 mod connect;
 mod endpoint;
 mod error;
+mod http2;
 mod message;
+mod multiplex;
 mod pool;
+mod proxy;
 mod resolve;
+mod retry_after;
 mod timer;
 mod tls;
 mod transport;
+mod way;
 
 pub use address::AddressPolicy;
+pub use aws::{AwsKeys, AwsSigner};
 pub use body::Body;
 pub use client::{Client, ClientConfig};
 pub use endpoint::{Endpoint, Scheme};
 pub use error::{Error, ErrorKind};
 pub use message::{Request, Response, Timeouts, Timings};
+pub use proxy::{Proxies, Proxy};
+pub use resolve::parse_name_servers;
+pub use retry_after::retry_after;
 pub use tls::TlsRoots;
+pub use way::{Http2, Via, Way};

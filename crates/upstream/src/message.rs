@@ -31,7 +31,8 @@ pub struct Timeouts {
     /// Resolving the name, connecting and the TLS handshake, together.
     pub connect: Duration,
     /// From the last byte of the request that the network took to the complete response head; informational responses do
-    /// not extend it. An upload that stops making progress for as long fails the same way.
+    /// not extend it. An upload that stops making progress for as long fails the same way. Over HTTP/2, from the request
+    /// handed to the connection.
     pub first_byte: Duration,
     /// How long a read of the body may wait for data. Time in which nobody reads does not count.
     pub stream_idle: Duration,

@@ -54,6 +54,15 @@ impl Resolver {
 
     /// The addresses to dial, permitted by the policy, IPv6 and IPv4 in turn, at least one.
     pub(crate) async fn resolve(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
+        self.resolve_by(self.policy, endpoint).await
+    }
+
+    /// The same for a server that the operator chose, such as a proxy, which the policy is not about.
+    pub(crate) async fn resolve_any(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
+        self.resolve_by(AddressPolicy::Any, endpoint).await
+    }
+
+    async fn resolve_by(&self, policy: AddressPolicy, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
         let found = match endpoint.host() {
             Host::Ip(address) => vec![*address],
             Host::Name(name) if is_localhost(name) => {
@@ -64,7 +73,7 @@ impl Resolver {
                 .await
                 .map_err(|reason| Error::new(ErrorKind::Dns, endpoint.authority(), reason))?,
         };
-        let permitted = interleave(found.into_iter().filter(|address| self.policy.permits(*address)));
+        let permitted = interleave(found.into_iter().filter(|address| policy.permits(*address)));
         if permitted.is_empty() {
             let reason = "its address is not on the public internet, and this client connects to no other";
             return Err(Error::new(ErrorKind::AddressRefused, endpoint.authority(), reason));
@@ -136,6 +145,27 @@ fn system_config() -> (ResolverConfig, ResolverOpts) {
     })
 }
 
+/// Reads name servers separated by commas or spaces: addresses with or without a port, which is 53.
+///
+/// # Errors
+/// If one is no address, or there is none.
+pub fn parse_name_servers(written: &str) -> Result<Vec<SocketAddr>, Error> {
+    let refuse = |reason: String| Error::new(ErrorKind::InvalidEndpoint, "name servers", reason);
+    let listed = written.split([',', ' ']).map(str::trim).filter(|one| !one.is_empty());
+    let servers: Vec<SocketAddr> = listed
+        .map(|one| {
+            let bare = one.trim_start_matches('[').trim_end_matches(']');
+            let address = bare.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+            let address = address.ok().or_else(|| one.parse().ok()).filter(|address| address.port() != 0);
+            address.ok_or_else(|| {
+                let shown: String = one.chars().take(64).flat_map(char::escape_default).collect();
+                refuse(format!("`{shown}` is no address; write 10.0.0.2, 10.0.0.2:5353 or [fd00::2]:53"))
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    if servers.is_empty() { Err(refuse("none is written".to_owned())) } else { Ok(servers) }
+}
+
 fn name_server(address: &SocketAddr) -> NameServerConfig {
     let mut server = NameServerConfig::udp_and_tcp(address.ip());
     for connection in &mut server.connections {
@@ -145,7 +175,7 @@ fn name_server(address: &SocketAddr) -> NameServerConfig {
 }
 
 /// `localhost` and the names under it are this host (RFC 6761), whatever a file or name server says.
-fn is_localhost(name: &str) -> bool {
+pub(crate) fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name == "localhost" || name.ends_with(".localhost")
 }

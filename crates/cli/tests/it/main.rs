@@ -1,6 +1,7 @@
 //! The binary, run as a person runs it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod environment;
 mod envoy;
 mod eval;
 mod hub;

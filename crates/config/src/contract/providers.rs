@@ -26,6 +26,8 @@ contract! {
         reasoning_families: BTreeMap<String, ReasoningFamily> = BTreeMap::new(),
         /// The effort where a decision asks for reasoning and states none; `medium` if absent.
         default_reasoning_effort: Option<String> = None,
+        /// The HTTP proxy through which backends are reached that name none, as for `backend_refs[].proxy`.
+        proxy: Option<Secret> = None,
     }
 
     /// How a family of models is told to reason.
@@ -88,6 +90,39 @@ contract! {
         api_key: Option<Secret> = None,
         /// The environment variable that holds the key.
         api_key_env: Option<String> = None,
+        /// What its certificate is checked against, and who the router is to it.
+        tls: Option<BackendTls> = None,
+        /// The HTTP proxy through which it is reached, as `http://user:password@host:port`, or `direct` for none. If absent,
+        /// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say.
+        proxy: Option<Secret> = None,
+        /// Whether HTTP/2 is spoken with it.
+        http2: BackendHttp2 = BackendHttp2::Never,
+        /// The keys of AWS that its requests are signed with (SigV4).
+        aws: Option<AwsKeys> = None,
+    }
+
+    /// What a backend's certificate is checked against, and who the router is to it.
+    pub struct BackendTls {
+        /// A file with the only authorities that may vouch for it (PEM); the system's if absent.
+        ca_file: Option<Expanded> = None,
+        /// A file with the certificate that it is shown if it asks (PEM).
+        cert_file: Option<Expanded> = None,
+        /// A file with that certificate's key (PEM).
+        key_file: Option<Expanded> = None,
+    }
+
+    /// Where the keys of AWS are, and what they sign.
+    pub struct AwsKeys {
+        /// The region; the one in the host's name if absent.
+        region: Option<Expanded> = None,
+        /// The service that is signed for.
+        service: String = "bedrock".into(),
+        /// The environment variable that holds the access key's id.
+        access_key_id_env: String = "AWS_ACCESS_KEY_ID".into(),
+        /// The environment variable that holds the secret access key.
+        secret_access_key_env: String = "AWS_SECRET_ACCESS_KEY".into(),
+        /// The environment variable that holds the session token, where there is one.
+        session_token_env: String = "AWS_SESSION_TOKEN".into(),
     }
 
     /// What tokens cost.
@@ -157,6 +192,16 @@ contract_enum! {
         ReasoningEffort = "reasoning_effort",
         /// An effort at the top level, whatever the backend.
         TopLevelReasoningEffort = "top_level_reasoning_effort",
+    }
+
+    /// Whether HTTP/2 is spoken with a backend.
+    pub enum BackendHttp2 {
+        /// No.
+        Never = "never",
+        /// If the backend picks it in the TLS handshake.
+        Offered = "offered",
+        /// Always, in plain text too.
+        Only = "only",
     }
 
     /// The protocol a model's backends speak.

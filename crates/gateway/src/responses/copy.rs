@@ -29,13 +29,14 @@ pub(super) async fn delete(call: &Call<'_>, client: &HeaderMap, copy: &Upstream)
         headers.insert(header::AUTHORIZATION, own.clone());
     }
     headers.extend(backend.headers.iter().cloned());
-    let request = Request {
+    let mut request = Request {
         method: Method::DELETE,
         endpoint: Arc::clone(&backend.endpoint),
         path_and_query: path.parse().map_err(|_| "its path cannot be asked for")?,
         headers,
         body: Bytes::new(),
     };
+    backend.sign(&mut request, || call.router().clock().now());
     let answer = call.upstream().send(request, &backend.timeouts).await.map_err(|error| error.to_string())?;
     // What is not there need not be deleted.
     match answer.status.as_u16() {

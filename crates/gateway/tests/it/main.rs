@@ -36,4 +36,5 @@ mod signatures;
 mod smuggling;
 mod streaming;
 mod translation_policy;
+mod upstreams;
 mod user_keys;

@@ -147,9 +147,12 @@ fn memory() -> Arc<dyn KeyValue> {
     Arc::new(MemoryStore::new(4096))
 }
 
-fn snapshot(yaml: &str, reader: &Reader) -> Arc<Snapshot> {
-    let mut document = Document::parse("test.yaml", yaml, &|_| None);
-    let compiled = vsr_router::compile(&mut document, &Surroundings { variables: &|_| None, reader });
+/// Looks up environment variables.
+type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
+
+fn snapshot(yaml: &str, reader: &Reader, variables: Variables<'_>) -> Arc<Snapshot> {
+    let mut document = Document::parse("test.yaml", yaml, variables);
+    let compiled = vsr_router::compile(&mut document, &Surroundings { variables, reader });
     compiled.unwrap_or_else(|| {
         let problems: Vec<String> = document.problems().iter().map(ToString::to_string).collect();
         panic!("the test's configuration has problems:\n{}\n{yaml}", problems.join("\n"))
@@ -163,7 +166,10 @@ pub(crate) fn router(
     reader: &Reader,
     store: Arc<dyn KeyValue>,
 ) -> Arc<Router> {
-    let snapshot = snapshot(yaml, reader);
+    started(snapshot(yaml, reader, &|_| None), clock, store)
+}
+
+fn started(snapshot: Arc<Snapshot>, clock: &TripwireClock, store: Arc<dyn KeyValue>) -> Arc<Router> {
     let parts = RouterParts { clock: Arc::new(clock.clone()), store, metrics: Metrics::default() };
     Router::new(snapshot, parts)
 }
@@ -204,9 +210,19 @@ impl Scene {
         Self::start(yaml, drain_limit, &Reader::without_models(), memory())
     }
 
+    /// Where the environment holds `variables`.
+    pub(crate) fn in_environment(yaml: &str, variables: Variables<'_>) -> Self {
+        let clock = TripwireClock::default();
+        let snapshot = snapshot(yaml, &Reader::without_models(), variables);
+        Self::of_router(started(snapshot, &clock, memory()), clock, Duration::ZERO)
+    }
+
     fn start(yaml: &str, drain_limit: Duration, reader: &Reader, store: Arc<dyn KeyValue>) -> Self {
         let clock = TripwireClock::default();
-        let router = router(yaml, &clock, reader, store);
+        Self::of_router(router(yaml, &clock, reader, store), clock, drain_limit)
+    }
+
+    fn of_router(router: Arc<Router>, clock: TripwireClock, drain_limit: Duration) -> Self {
         let status = Arc::<Status>::default();
         let options =
             GatewayOptions { status: Arc::clone(&status), drain_limit, ..GatewayOptions::default() };

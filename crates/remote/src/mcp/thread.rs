@@ -10,7 +10,7 @@ use tokio::{
     task::{JoinSet, LocalSet},
     time::timeout_at,
 };
-use vsr_upstream::{Client, ClientConfig};
+use vsr_upstream::Client;
 
 use super::{
     Ask, McpSettings, Message, Transport,
@@ -50,7 +50,7 @@ pub(super) fn run(settings: &McpSettings, queue: mpsc::Receiver<Message>, stoppe
 async fn serve(settings: &McpSettings, mut queue: mpsc::Receiver<Message>, stopped: oneshot::Receiver<()>) {
     let mut owner = Owner {
         settings,
-        client: Client::new(&ClientConfig::default()),
+        client: Client::new(&settings.client),
         session: None,
         keepers: JoinSet::new(),
         pause: settings.restart_pause,

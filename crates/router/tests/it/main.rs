@@ -5,6 +5,7 @@
 mod backends;
 mod balancing;
 mod checkpoints;
+mod checks;
 mod conformance;
 mod explicit_models;
 mod knowledge;
