@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use vsr_config::RoutingHeaders;
 use vsr_protocol::{
-    AnswerContext, ApiError, Losses, Protocol, Reason, StreamTranslator, TranslatorOptions,
+    AnswerContext, ApiError, Losses, NamedBody, Protocol, Reason, StreamTranslator, TranslatorOptions,
+    answered_error,
     openai_chat::{StreamObserver, StreamOptions},
     own_error, replay_answer, translate_answer,
 };
@@ -19,7 +20,6 @@ use crate::{
     events::{EncodedStream, EventStream},
     failure::Failure,
     headers,
-    named::Named,
     ping::Ping,
     relay::{Relay, Watched},
     responses::Earlier,
@@ -92,7 +92,8 @@ fn unanswered(call: &Call<'_>, forward: Box<Forward>, unsent: Unsent) -> Answer 
 
 /// A body that is not looked into but for the model it names, and where it goes.
 pub(crate) struct Unread {
-    pub(crate) named: Named,
+    pub(crate) named: NamedBody,
+    pub(crate) content_type: HeaderValue,
     /// What follows `/v1` in the path.
     pub(crate) path: &'static str,
 }
@@ -137,8 +138,8 @@ async fn send(
         let mut headers =
             headers::to_backend(client_headers, call.listener(), backend, protocols, call.id, user_key);
         let beside = unread.and_then(|unread| backend.path_beside(unread.path));
-        if let Some(Unread { named, .. }) = unread {
-            headers.insert(header::CONTENT_TYPE, named.content_type.clone());
+        if let Some(Unread { content_type, .. }) = unread {
+            headers.insert(header::CONTENT_TYPE, content_type.clone());
         }
         let left = call.listener().request_timeout.saturating_sub(exchange.elapsed());
         let total = backend.timeouts.total.map_or(left, |total| total.min(left));
@@ -208,6 +209,10 @@ impl Pending {
     async fn pass_on(self, call: &Call<'_>, response: Response) -> Answer {
         let Response { status, headers, body, .. } = response;
         if status.is_success() && is_event_stream(&headers) {
+            if !self.0.stream {
+                let what = "answered with a stream that was not asked for";
+                return self.refuse(call, Failure { what, ..Failure::of(ErrorKind::InvalidResponse) });
+            }
             return self.stream(call, status, headers, body);
         }
         if status.is_success() {
@@ -310,6 +315,7 @@ impl Pending {
 
     /// A whole answer. Where the client asked for a stream of a backend that does not stream, it is made one.
     fn whole(self, call: &Call<'_>, status: StatusCode, mut headers: HeaderMap, body: Bytes) -> Answer {
+        let owner = self.1;
         let Forward { mut exchange, backend, context, mut losses, stream, .. } = *self.0;
         let is_unread = context.client == context.upstream && is_encoded(&headers);
         let body = if is_unread {
@@ -317,7 +323,24 @@ impl Pending {
         } else {
             match read_answer(&body, &context, stream, &mut exchange, &mut losses) {
                 Ok(body) => body,
-                Err(failure) => return refused(call, exchange, &backend, failure),
+                Err(NoAnswer::Error(error)) => {
+                    if error.status == 401 && backend.has_credential && owner == KeyOwner::Router {
+                        return refused(call, exchange, &backend, Failure::CREDENTIAL_REFUSED);
+                    }
+                    headers.remove(header::CONTENT_TYPE);
+                    let mut answer = answer::refusal(&error, call.protocol);
+                    headers::to_client(headers, &call.listener().headers, answer.headers_mut());
+                    add_protocol_headers(&exchange, ResponsePath::Upstream, call, answer.headers_mut());
+                    add_warnings(&losses, call, answer.headers_mut());
+                    exchange.status(answer.status().as_u16());
+                    exchange.end(Some("upstream_error"));
+                    return answer;
+                }
+                Err(NoAnswer::Nothing) => {
+                    let what = "did not answer as its protocol demands";
+                    let failure = Failure { what, ..Failure::of(ErrorKind::InvalidResponse) };
+                    return refused(call, exchange, &backend, failure);
+                }
             }
         };
         if stream && !is_unread {
@@ -415,6 +438,14 @@ fn turned_away(call: &Call<'_>, mut exchange: Exchange, error: &ApiError, reason
     answer
 }
 
+/// Why the body of a successful status is no answer.
+enum NoAnswer {
+    /// It tells of an error.
+    Error(ApiError),
+    /// It is nothing that its protocol knows.
+    Nothing,
+}
+
 /// A whole answer as the client gets it; its usage is recorded.
 fn read_answer(
     body: &Bytes,
@@ -422,11 +453,10 @@ fn read_answer(
     is_streamed: bool,
     exchange: &mut Exchange,
     losses: &mut Losses,
-) -> Result<Bytes, Failure> {
+) -> Result<Bytes, NoAnswer> {
     let read = if is_streamed { replay_answer(body, context) } else { translate_answer(body, context) };
     let Some(translated) = read else {
-        let what = "did not answer as its protocol demands";
-        return Err(Failure { what, ..Failure::of(ErrorKind::InvalidResponse) });
+        return Err(answered_error(body).map_or(NoAnswer::Nothing, NoAnswer::Error));
     };
     if let Some(usage) = translated.usage {
         exchange.usage(usage);

@@ -27,7 +27,6 @@ mod health_checks;
 mod http2;
 mod listener;
 mod models;
-mod named;
 mod pass_through;
 mod ping;
 mod refusal;

@@ -1,14 +1,14 @@
 //! Requests that are no conversation: to the model they name, and its answer back as it is.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use hyper::body::Incoming;
+use vsr_protocol::NamedBody;
 use vsr_router::{Passing, ResponsePath};
 use vsr_types::Identity;
 
 use crate::{
     answer::{self, Answer},
     chat, forward, headers,
-    named::Named,
     refusal::Refusal,
     service::Call,
 };
@@ -54,21 +54,28 @@ async fn pass(
     path: &'static str,
 ) -> Result<Answer, Refusal> {
     let body = chat::read(call, &client_headers, body).await?;
-    let (is_large, looked_at) = (chat::is_large(&body), client_headers.clone());
-    let named = chat::step(is_large, call.id.text.clone(), move || Named::parse(&looked_at, body)).await?;
+    let stated = client_headers.get(header::CONTENT_TYPE).cloned();
+    let (is_large, looked_at) = (chat::is_large(&body), stated.clone());
+    let find = move || Ok(NamedBody::parse(looked_at.as_ref().map(HeaderValue::as_bytes), body)?);
+    let named = chat::step(is_large, call.id.text.clone(), find).await?;
+    let content_type = match stated {
+        Some(stated) if named.is_form() => stated,
+        _ => HeaderValue::from_static("application/json"),
+    };
     let session = headers::session_id(&client_headers);
     let passing = Passing {
         model: named.model(),
         path,
         identity,
         request_id: call.id.text.clone(),
-        session: session.as_ref().map(http::HeaderValue::as_bytes),
+        session: session.as_ref().map(HeaderValue::as_bytes),
         received: call.received,
     };
     let placed = call.router().pass_through(&call.router().snapshot(), passing);
     match placed.map_err(|error| Refusal::of(error, "parse_error"))? {
         Ok(placed) => {
-            Ok(forward::pass_through(call, client_headers, placed, forward::Unread { named, path }).await)
+            let unread = forward::Unread { named, content_type, path };
+            Ok(forward::pass_through(call, client_headers, placed, unread).await)
         }
         Err(refused) => {
             let vsr_router::Refusal { mut exchange, error, reason } = *refused;

@@ -10,7 +10,10 @@ use crate::json::{Kind, Value, Writer};
 use crate::openai_responses::ResponseFrame;
 use crate::protocol::Protocol;
 
-pub(crate) use arguments::{Completeness, unwrap_custom};
+pub(crate) use arguments::{Completeness, RepeatedKeys, unwrap_custom};
+
+/// A streamed answer with more calls than this is not read.
+pub(crate) const MAX_CALLS: usize = 1024;
 
 /// What the translation of an answer needs to know of its request.
 #[derive(Debug, Clone)]

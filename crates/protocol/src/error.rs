@@ -30,6 +30,9 @@ pub enum RequestError {
     /// The body is JSON, but not an object.
     #[error("the body must be a JSON object, not {0}")]
     NotAnObject(&'static str),
+    /// The model that a body names cannot be found, or not without doubt.
+    #[error("{0}")]
+    Unnamed(String),
     /// It builds on a conversation that a server would hold.
     #[error("`thread` is not supported: no conversation is held here; send all of its messages")]
     Thread,
@@ -43,6 +46,9 @@ const UNSUPPORTED_THREAD: &str = "thread_unsupported_request";
 
 /// How Anthropic's message for it begins.
 const TOO_LONG: &str = "prompt is too long";
+
+/// A client's own words are repeated to it up to this many characters.
+const MAX_NAME_CHARS: usize = 256;
 
 /// The kind of an error, as clients tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,12 +106,16 @@ impl RequestError {
         Self::Field { param: param.into(), problem: problem.into() }
     }
 
+    pub(crate) fn unnamed(problem: impl Into<String>) -> Self {
+        Self::Unnamed(problem.into())
+    }
+
     /// The request field at fault, if the body could be read that far.
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::Field { param, .. } => Some(param),
             Self::Thread => Some("thread"),
-            Self::Json(_) | Self::NotAnObject(_) => None,
+            Self::Json(_) | Self::NotAnObject(_) | Self::Unnamed(_) => None,
         }
     }
 }
@@ -201,7 +211,8 @@ impl ApiError {
 
     /// 404 for a model that is not served here.
     pub fn model_not_found(model: &str) -> Self {
-        let message = format!("the model {} does not exist or is not served here", crate::json::quote(model));
+        let name: String = model.chars().take(MAX_NAME_CHARS).collect();
+        let message = format!("the model {} does not exist or is not served here", crate::json::quote(&name));
         Self::new(404, message).with_param("model").with_code("model_not_found")
     }
 
@@ -240,18 +251,21 @@ impl ApiError {
         match protocol {
             Protocol::Chat => self.to_openai_event(),
             Protocol::Messages => named_event("error", &self.anthropic_json()),
-            Protocol::Responses => {
-                let mut out = Writer::default();
-                out.object(|out| {
-                    out.string_field("type", "error");
-                    out.nullable_field("code", self.code.as_deref().or(Some(self.response_code())));
-                    out.string_field("message", &self.message);
-                    out.nullable_field("param", self.param.as_deref());
-                    out.number_field("sequence_number", 0);
-                });
-                named_event("error", out.as_str())
-            }
+            Protocol::Responses => self.to_response_event(0),
         }
+    }
+
+    /// The error as an event of Responses with this number.
+    pub(crate) fn to_response_event(&self, sequence: u64) -> Bytes {
+        let mut out = Writer::default();
+        out.object(|out| {
+            out.string_field("type", "error");
+            out.nullable_field("code", self.code.as_deref().or(Some(self.response_code())));
+            out.string_field("message", &self.message);
+            out.nullable_field("param", self.param.as_deref());
+            out.number_field("sequence_number", sequence);
+        });
+        named_event("error", out.as_str())
     }
 
     /// The code in a failed response of the Responses protocol.

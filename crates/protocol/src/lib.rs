@@ -45,6 +45,7 @@ mod error;
 mod fields;
 mod loss;
 mod models;
+mod named;
 mod protocol;
 mod scalars;
 mod signatures;
@@ -60,10 +61,11 @@ pub use envelope::{ChatRequest, Message, RequestLimits, ToolCall, ToolDefinition
 pub use error::{ApiError, ErrorType, RequestError, own_error};
 pub use loss::{Loss, LossPolicy, Losses, Reason, Severity};
 pub use models::{ModelEntry, model_list};
+pub use named::NamedBody;
 pub use protocol::Protocol;
 pub use signatures::SignatureMemory;
 pub use splice::Edits;
 pub use translate::{
     ClientRequest, Effort, LimitField, Outgoing, StreamTranslator, Target, ThinkingStyle, TranslatedAnswer,
-    TranslatorOptions, own_answer, replay_answer, translate_answer,
+    TranslatorOptions, answered_error, own_answer, replay_answer, translate_answer,
 };

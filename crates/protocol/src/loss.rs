@@ -97,6 +97,7 @@ reasons! {
     Citations = "citations_dropped", Info, "Citations of the answer are left out.";
     AnswerBlock = "answer_block_dropped", Lossy, "A part of the answer of an unknown type is left out.";
     ClosingEvent = "closing_event_missing", Info, "The answer is finished, but its stream ended without the closing event.";
+    RepeatedKeys = "repeated_argument_keys", Info, "Arguments of a call state a key twice and pass as text: readers take the last one.";
     UnreadableEvent = "unreadable_event", Lossy, "An event of the stream that is no JSON is left out.";
     Beta = "beta_dropped", Info, "Features asked for by `anthropic-beta` are not asked of this backend.";
     UnknownEvent = "unknown_event", Info, "An event of an unknown type in the stream is left out.";
@@ -140,6 +141,9 @@ const NAMED_PER_REASON: usize = 4;
 /// The longest header value.
 const MAX_HEADER_BYTES: usize = 4096;
 
+/// Names that an upstream's events state are told up to this many characters.
+const MAX_NAME_CHARS: usize = 128;
+
 // === impl Severity
 
 impl Severity {
@@ -174,10 +178,11 @@ impl Losses {
         }
     }
 
-    /// Notes one more unless its reason is known already.
+    /// Notes one more unless its reason is known already. The field may be an upstream's own word, and is kept while its
+    /// stream lasts.
     pub(crate) fn add_once(&mut self, reason: Reason, field: &str) {
         if self.list.iter().all(|loss| loss.reason != reason) {
-            self.list.push(Loss { reason, field: field.to_owned() });
+            self.list.push(Loss { reason, field: field.chars().take(MAX_NAME_CHARS).collect() });
         }
     }
 

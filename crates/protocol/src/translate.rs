@@ -16,7 +16,7 @@ use crate::protocol::Protocol;
 use crate::signatures::SignatureMemory;
 
 pub use crate::anthropic::ThinkingStyle;
-pub use answer::{TranslatedAnswer, translate_answer};
+pub use answer::{TranslatedAnswer, answered_error, translate_answer};
 pub use client::ClientRequest;
 pub use own::own_answer;
 pub use replay::replay_answer;

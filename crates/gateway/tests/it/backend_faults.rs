@@ -1,6 +1,6 @@
 //! Backends that fail before or instead of an answer.
 
-use vsr_testkit::{Backend, Behaviour, Fault, Gate, free_port};
+use vsr_testkit::{Backend, Behaviour, Fault, Gate, RawClient, free_port};
 
 use crate::scene::{CHAT, CHAT_PATH, STREAM, Scene, Setting};
 
@@ -216,4 +216,67 @@ fn a_backend_that_comes_back_serves_again() {
     let backend = Backend::start_on(port, Behaviour::default());
     assert_eq!(scene.chat(CHAT).status(), 200);
     assert_eq!(backend.requests().len(), 1);
+}
+
+#[test]
+fn an_error_in_place_of_an_answer_is_told_in_the_clients_protocol_without_its_keys() {
+    let told = r#"{"error": {"message": "no capacity for sk-abcdefgh12", "type": "rate_limit_error", "code": "busy"}}"#;
+    let refused = r#"{"error": {"message": "bad key", "type": "authentication_error"}}"#;
+    let ask = |scene: &Scene, path: &str, stream: bool| {
+        let text =
+            r#"{"model":"auto","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"input":"hi","#;
+        RawClient::post_json(scene.port(), path, format!("{text}\"stream\":{stream}}}"))
+    };
+    let paths = [CHAT_PATH, "/v1/responses", "/v1/messages"];
+    for (setting, reply_path) in [
+        ("api_format: openai", CHAT_PATH),
+        ("api_format: anthropic", "/v1/messages"),
+        ("responses: native", "/v1/responses"),
+    ] {
+        let behaviour = Behaviour::default().reply(reply_path, 200, "application/json", told).reply(
+            CHAT_PATH,
+            200,
+            "application/json",
+            told,
+        );
+        let backend = Backend::start(behaviour);
+        let scene = Scene::set(&backend, &Setting { model: setting.to_owned(), ..Setting::default() });
+        for path in paths {
+            for stream in [false, true] {
+                let answer = ask(&scene, path, stream);
+                let error = &answer.json()["error"];
+                assert_eq!(
+                    (answer.status(), &error["type"]),
+                    (429, &"rate_limit_error".into()),
+                    "{path} {setting}"
+                );
+                assert_eq!(error["message"], "no capacity for sk-...");
+                let is_anthropic = path == "/v1/messages";
+                assert_eq!(answer.json()["type"] == "error", is_anthropic, "{path}");
+                assert!(is_anthropic || error["code"] == "busy", "{path}");
+            }
+        }
+    }
+    let backend = Backend::start(Behaviour::default().reply(CHAT_PATH, 200, "application/json", refused));
+    let scene =
+        Scene::set(&backend, &Setting { backend: "api_key: router-key".to_owned(), ..Setting::default() });
+    let answer = scene.chat(CHAT);
+    assert_eq!(
+        (answer.status(), answer.json()["error"]["code"].as_str()),
+        (502, Some("upstream_unauthorized"))
+    );
+    assert!(!answer.text().contains("bad key"));
+}
+
+#[test]
+fn a_stream_that_nobody_asked_for_is_no_answer() {
+    let stream = "data: {\"id\": \"c\", \"choices\": []}\n\ndata: [DONE]\n\n";
+    let backend = Backend::start(Behaviour::default().reply(CHAT_PATH, 200, "text/event-stream", stream));
+    let scene = Scene::before(&backend);
+    let answer = scene.chat(CHAT);
+    assert_eq!(
+        (answer.status(), answer.json()["error"]["code"].as_str()),
+        (502, Some("upstream_invalid_response"))
+    );
+    assert_eq!(answer.header("content-type"), Some("application/json"));
 }

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::answer::openai_tier;
-use crate::answer::{AnswerContext, Broken, Completeness, Event, StopReason, TokenUsage, unwrap_custom};
+use crate::answer::{
+    AnswerContext, Broken, Completeness, Event, MAX_CALLS, StopReason, TokenUsage, unwrap_custom,
+};
 use crate::error::ApiError;
 use crate::json::{Kind, Value};
 use crate::loss::{Losses, Reason};
@@ -58,19 +60,21 @@ impl MessagesReader {
         }
         match &*kind {
             "message_start" => {
-                self.has_started = true;
+                let is_first = !std::mem::replace(&mut self.has_started, true);
                 let message = event.get("message");
                 let usage = message.and_then(|message| message.get("usage"));
                 if let Some(usage) = usage {
                     self.usage.update_from_anthropic(usage);
                 }
                 let tier = text_of(usage, "service_tier");
-                sink(Event::Start {
-                    id: &text_of(message, "id").unwrap_or_default(),
-                    model: &text_of(message, "model").unwrap_or_default(),
-                    created_seconds: None,
-                    service_tier: tier.as_deref().map(openai_tier),
-                });
+                if is_first {
+                    sink(Event::Start {
+                        id: &text_of(message, "id").unwrap_or_default(),
+                        model: &text_of(message, "model").unwrap_or_default(),
+                        created_seconds: None,
+                        service_tier: tier.as_deref().map(openai_tier),
+                    });
+                }
                 sink(Event::Usage(self.usage));
             }
             "content_block_start" => self.start(event, context, losses, sink)?,
@@ -127,6 +131,9 @@ impl MessagesReader {
             "tool_use" if text("name").is_empty() => {
                 losses.add_once(Reason::MissingName, "content_block");
                 self.block = Block::Ignored;
+            }
+            "tool_use" if self.calls >= MAX_CALLS => {
+                return Err(Broken::Malformed("sent an answer with too many tool calls"));
             }
             "tool_use" => {
                 let (id, name) = (text("id"), text("name"));

@@ -1,5 +1,7 @@
 //! Writes events as the stream of Anthropic Messages.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use crate::answer::{AnswerContext, Completeness, Event, StopReason, TokenUsage};
@@ -19,8 +21,10 @@ pub(crate) struct MessagesWriter {
     open: Open,
     next_block: u64,
     calls: Vec<Call>,
-    waiting: Vec<Waiting>,
+    waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
+    /// How many have waited and wait no more.
+    released: usize,
     stop: Option<(StopReason, Option<String>)>,
     usage: TokenUsage,
 }
@@ -41,17 +45,18 @@ enum Open {
 struct Call {
     is_custom: bool,
     input: Completeness,
+    /// Where it waits, counted from the first that ever waited.
+    waits_at: Option<usize>,
 }
 
-/// An event that waits for its block.
+/// What waits for its block. A call waits with all of its input so far.
 #[derive(Debug)]
 enum Waiting {
     Text(String),
     Thinking(String),
     Signature(String),
     Redacted(String),
-    Start { index: usize, id: String, name: String, is_custom: bool },
-    Input { index: usize, text: String },
+    Call { index: usize, id: String, name: String, is_custom: bool, input: String },
 }
 
 const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
@@ -66,11 +71,13 @@ impl MessagesWriter {
         losses: &mut Losses,
         out: &mut Vec<Bytes>,
     ) {
-        if let Some(waiting) = self.must_wait(event) {
-            self.waiting_bytes += waiting.bytes();
-            self.waiting.push(waiting);
-            return;
+        if !self.waits(event) {
+            self.tell(event, context, losses, out);
         }
+    }
+
+    /// Writes an event whose block is open or can be opened.
+    fn tell(&mut self, event: Event<'_>, context: &AnswerContext, losses: &mut Losses, out: &mut Vec<Bytes>) {
         match event {
             Event::Start { id, model, .. } => self.start(&context.answer_id(id), model, out),
             Event::Text { text, logprobs } => {
@@ -99,8 +106,7 @@ impl MessagesWriter {
             }
             Event::ToolStart { index, id, name, is_custom } => {
                 self.close(context, out);
-                self.calls.resize(self.calls.len().max(index + 1), Call::default());
-                self.calls[index].is_custom = is_custom;
+                *self.call(index) = Call { is_custom, ..Call::default() };
                 self.begin(Open::Call(index), out, |block| {
                     block.string_field("type", "tool_use");
                     block.string_field("id", id);
@@ -157,43 +163,65 @@ impl MessagesWriter {
         self.waiting_bytes
     }
 
-    /// The event as it waits, if it belongs to a block that cannot be opened yet.
-    fn must_wait(&self, event: Event<'_>) -> Option<Waiting> {
-        let Open::Call(open) = self.open else { return None };
+    /// Keeps an event that belongs to a block that cannot be opened yet; says whether it did.
+    fn waits(&mut self, event: Event<'_>) -> bool {
+        let Open::Call(open) = self.open else { return false };
         if self.calls[open].input.is_whole() && self.waiting.is_empty() {
-            return None;
+            return false;
         }
-        Some(match event {
+        let waiting = match event {
             Event::Text { text, .. } | Event::Refusal(text) => Waiting::Text(text.to_owned()),
             Event::Thinking(text) => Waiting::Thinking(text.to_owned()),
             Event::Signature(text) => Waiting::Signature(text.to_owned()),
             Event::Redacted(text) => Waiting::Redacted(text.to_owned()),
             Event::ToolStart { index, id, name, is_custom } => {
-                Waiting::Start { index, id: id.to_owned(), name: name.to_owned(), is_custom }
+                self.call(index).waits_at = Some(self.released + self.waiting.len());
+                let (id, name) = (id.to_owned(), name.to_owned());
+                Waiting::Call { index, id, name, is_custom, input: String::new() }
             }
             Event::ToolInput { index, text } if index != open => {
-                Waiting::Input { index, text: text.to_owned() }
+                let waits_at = self.calls.get(index).and_then(|call| call.waits_at);
+                let place = waits_at.and_then(|at| self.waiting.get_mut(at.checked_sub(self.released)?));
+                if let Some(Waiting::Call { input, .. }) = place {
+                    input.push_str(text);
+                    self.waiting_bytes += text.len();
+                }
+                return true;
             }
-            _ => return None,
-        })
+            _ => return false,
+        };
+        self.waiting_bytes += waiting.bytes();
+        self.waiting.push_back(waiting);
+        true
     }
 
-    /// Lets what waits go on. It may have to wait again, in the same order.
+    /// Lets what waits go on, up to the next call that is not whole.
     fn release(&mut self, context: &AnswerContext, losses: &mut Losses, out: &mut Vec<Bytes>) {
-        self.waiting_bytes = 0;
-        for waiting in std::mem::take(&mut self.waiting) {
-            let event = match &waiting {
-                Waiting::Text(text) => Event::Text { text, logprobs: None },
-                Waiting::Thinking(text) => Event::Thinking(text),
-                Waiting::Signature(text) => Event::Signature(text),
-                Waiting::Redacted(text) => Event::Redacted(text),
-                Waiting::Start { index, id, name, is_custom } => {
-                    Event::ToolStart { index: *index, id, name, is_custom: *is_custom }
+        while let Some(waiting) = self.waiting.pop_front() {
+            self.released += 1;
+            self.waiting_bytes -= waiting.bytes();
+            match &waiting {
+                Waiting::Text(text) => self.tell(Event::Text { text, logprobs: None }, context, losses, out),
+                Waiting::Thinking(text) => self.tell(Event::Thinking(text), context, losses, out),
+                Waiting::Signature(text) => self.tell(Event::Signature(text), context, losses, out),
+                Waiting::Redacted(text) => self.tell(Event::Redacted(text), context, losses, out),
+                Waiting::Call { index, id, name, is_custom, input } => {
+                    let (index, is_custom) = (*index, *is_custom);
+                    self.tell(Event::ToolStart { index, id, name, is_custom }, context, losses, out);
+                    if !input.is_empty() {
+                        self.input(index, input, out);
+                    }
+                    if !self.calls[index].input.is_whole() {
+                        return;
+                    }
                 }
-                Waiting::Input { index, text } => Event::ToolInput { index: *index, text },
-            };
-            self.event(event, context, losses, out);
+            }
         }
+    }
+
+    fn call(&mut self, index: usize) -> &mut Call {
+        self.calls.resize(self.calls.len().max(index + 1), Call::default());
+        &mut self.calls[index]
     }
 
     fn start(&mut self, id: &str, model: &str, out: &mut Vec<Bytes>) {
@@ -266,6 +294,15 @@ impl MessagesWriter {
         if self.open != Open::Call(index) {
             return;
         }
+        self.input(index, text, out);
+        if self.calls[index].input.is_whole() && !self.waiting.is_empty() {
+            self.close(context, out);
+            self.release(context, losses, out);
+        }
+    }
+
+    /// A piece of the input of the call that is open.
+    fn input(&mut self, index: usize, text: &str, out: &mut Vec<Bytes>) {
         if self.calls[index].is_custom {
             let mut escaped = Writer::default();
             escaped.string(text);
@@ -275,10 +312,6 @@ impl MessagesWriter {
         }
         self.delta(out, "input_json_delta", "partial_json", text);
         self.calls[index].input.push(text);
-        if self.calls[index].input.is_whole() && !self.waiting.is_empty() {
-            self.close(context, out);
-            self.release(context, losses, out);
-        }
     }
 
     fn begin(&mut self, open: Open, out: &mut Vec<Bytes>, content: impl FnOnce(&mut Writer)) {
@@ -336,8 +369,7 @@ impl Waiting {
             Self::Text(text) | Self::Thinking(text) | Self::Signature(text) | Self::Redacted(text) => {
                 text.len()
             }
-            Self::Start { id, name, .. } => id.len() + name.len(),
-            Self::Input { text, .. } => text.len(),
+            Self::Call { id, name, input, .. } => id.len() + name.len() + input.len(),
         };
         text + size_of::<Self>()
     }

@@ -118,6 +118,13 @@ impl ApiError {
         stated.unwrap_or_else(|| Self::new(500, "the model failed without saying why"))
     }
 
+    /// What an error in place of an answer says; none if it says nothing.
+    pub(crate) fn of_answer(told: Value<'_>) -> Option<Self> {
+        let error = Self::from_value(0, told)?;
+        // Who states neither a status nor a kind failed in a way that nobody but the upstream can know.
+        Some(if error.status == 500 { Self { status: 502, ..error } } else { error })
+    }
+
     /// What an event that tells of an error says in plain words.
     pub(crate) fn of_words(words: &str) -> Self {
         Self::new(500, redacted(words))
@@ -163,9 +170,9 @@ impl ApiError {
         if matches!(read.error_type, ErrorType::InvalidRequest | ErrorType::Api) {
             read.error_type = stated_type.unwrap_or(read.error_type);
         }
-        read.param = text("param").map(Cow::into_owned);
+        read.param = text("param").map(|param| redacted(&param));
         if let Some(code) = stated_code {
-            read.code = Some(Cow::Owned(code.into_owned()));
+            read.code = Some(Cow::Owned(redacted(&code)));
         } else if is_context_length(&read.message) {
             read.code = Some(Cow::Borrowed(CONTEXT_LENGTH));
         } else if read.message.contains("content filtering policy") {
@@ -232,7 +239,8 @@ fn redacted(message: &str) -> String {
 
 /// Where in `word` something begins that looks like a key: at its start, or after `=` and the like.
 fn secret_at(word: &str, after_bearer: bool) -> Option<usize> {
-    const PREFIXES: [&str; 6] = ["sk-", "sk_", "pk-", "key-", "xai-", "gsk_"];
+    const PREFIXES: [&str; 12] =
+        ["sk-", "sk_", "pk-", "key-", "xai-", "gsk_", "hf_", "nvapi-", "AIza", "AKIA", "eyJ", "ghp_"];
     const LEAST_CHARS: usize = 8;
     let starts = word.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'=' | b'/' | b'.'));
     let mut starts = std::iter::once(0).chain(starts.map(|(at, _)| at + 1));

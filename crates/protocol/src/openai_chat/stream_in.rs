@@ -1,13 +1,10 @@
 //! Reads the chunks of Chat Completions as events.
 
-use crate::answer::{AnswerContext, Broken, Event, StopReason, TokenUsage};
+use crate::answer::{AnswerContext, Broken, Event, MAX_CALLS, StopReason, TokenUsage};
 use crate::error::ApiError;
 use crate::json::{Kind, Value};
 use crate::loss::{Losses, Reason};
 use crate::openai_chat::answer::read_stop;
-
-/// An answer with more calls than this is not read.
-const MAX_CALLS: usize = 1024;
 
 /// What is known of a stream of chunks.
 #[derive(Debug, Default)]
@@ -237,7 +234,7 @@ impl ChatReader {
 
     /// Bytes held back.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.calls.iter().map(|call| call.early.len()).sum()
+        self.calls.iter().map(|call| call.early.len() + call.name.len() + call.id.len()).sum()
     }
 }
 

@@ -9,6 +9,8 @@ use crate::json::Value;
 #[derive(Debug, Default)]
 pub(crate) struct ResponsesReader {
     has_started: bool,
+    /// The number of the last event that had one.
+    sequence: Option<u64>,
 }
 
 // === impl ResponsesReader
@@ -17,6 +19,7 @@ impl ResponsesReader {
     /// Reads one event; says whether it is the closing one.
     pub(crate) fn read(&mut self, event: Value<'_>, sink: &mut dyn FnMut(Event<'_>)) -> Result<bool, Broken> {
         let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+        self.sequence = event.get("sequence_number").and_then(Value::as_u64).max(self.sequence);
         let response = event.get("response");
         if let Some(response) = response.filter(|_| !self.has_started) {
             self.has_started = true;
@@ -55,5 +58,10 @@ impl ResponsesReader {
                 Ok(false)
             }
         }
+    }
+
+    /// The number of an event that follows.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.sequence.map_or(0, |last| last.saturating_add(1))
     }
 }

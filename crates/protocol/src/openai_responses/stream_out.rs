@@ -50,6 +50,9 @@ enum ItemKind {
     Call { call: Call, input: Completeness },
 }
 
+/// What an item takes beside its texts: itself, its id and its mark.
+const ITEM_BYTES: usize = size_of::<Item>() + 192;
+
 /// A part of a message.
 #[derive(Debug)]
 struct Said {
@@ -96,6 +99,7 @@ impl ResponsesWriter {
             Event::Thinking(text) => self.think(text, context, out),
             Event::Signature(payload) => {
                 let item = self.reasoning(context, out);
+                self.held_bytes += payload.len();
                 if let ItemKind::Reasoning { sealed, .. } = &mut self.items[item].kind {
                     *sealed = Some(marked_signature(&context.upstream_model, false, payload));
                 }
@@ -103,6 +107,7 @@ impl ResponsesWriter {
             }
             Event::Redacted(data) => {
                 self.close_open(context, out);
+                self.held_bytes += data.len();
                 let sealed = Some(marked_signature(&context.upstream_model, true, data));
                 let kind = ItemKind::Reasoning { text: String::new(), has_text: false, sealed };
                 let item = self.add("rs", kind, out);
@@ -111,6 +116,7 @@ impl ResponsesWriter {
             Event::ToolStart { index, id, name, is_custom } => {
                 self.close_open(context, out);
                 self.close_whole_calls(context, out);
+                self.held_bytes += id.len() + name.len();
                 let call = Call { id: id.to_owned(), name: name.to_owned(), input: String::new(), is_custom };
                 let prefix = if is_custom { "ctc" } else { "fc" };
                 let item = self.add(prefix, ItemKind::Call { call, input: Completeness::default() }, out);
@@ -216,6 +222,7 @@ impl ResponsesWriter {
     /// Begins an item.
     fn add(&mut self, prefix: &str, kind: ItemKind, out: &mut Vec<Bytes>) -> usize {
         self.start(out);
+        self.held_bytes += ITEM_BYTES;
         let index = self.items.len();
         let item = Item { id: format!("{prefix}_{}_{index}", self.frame.stem()), kind, ended_as: None };
         self.event_out("response.output_item.added", index, out, |event| {
@@ -272,6 +279,7 @@ impl ResponsesWriter {
         }
         let ItemKind::Message(said) = &mut self.items[item].kind else { return };
         if last_is_other {
+            self.held_bytes += size_of::<Said>();
             said.push(Said { is_refusal, text: String::new(), logprobs: String::new() });
         }
         let content_index = said.len() - 1;

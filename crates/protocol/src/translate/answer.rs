@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use vsr_types::Usage;
 
-use crate::answer::{Answer, AnswerContext, TokenUsage};
+use crate::answer::{Answer, AnswerContext, Piece, RepeatedKeys, TokenUsage};
+use crate::error::ApiError;
 use crate::json::{JsonLimits, Kind, Mode, Tape, Value};
-use crate::loss::Losses;
+use crate::loss::{Losses, Reason};
 use crate::protocol::Protocol;
 use crate::signatures::fingerprint;
 use crate::{anthropic, openai_chat, openai_responses};
@@ -52,6 +53,14 @@ pub fn translate_answer(body: &Bytes, context: &AnswerContext) -> Option<Transla
     if answer.has_half_call() {
         return None;
     }
+    // Where they become an object they are put right.
+    let repeats_key = |piece: &Piece| match piece {
+        Piece::ToolUse(call) => !call.is_custom && RepeatedKeys::are_in(&call.input),
+        _ => false,
+    };
+    if context.client != Protocol::Messages && answer.pieces.iter().any(repeats_key) {
+        losses.add(Reason::RepeatedKeys, "arguments");
+    }
     let body = match context.client {
         Protocol::Chat => openai_chat::write_answer(&answer, context, &mut losses),
         Protocol::Messages => anthropic::write_answer(&answer, context, &mut losses),
@@ -59,6 +68,21 @@ pub fn translate_answer(body: &Bytes, context: &AnswerContext) -> Option<Transla
     };
     let usage = answer.usage.map(TokenUsage::to_usage);
     Some(TranslatedAnswer { body, usage, model: answer.model, losses, signatures: Vec::new() })
+}
+
+/// The error that a body of a successful status tells of, in any protocol's shape or in that of the gateways that put it
+/// beside a choice; none if it tells of none. Where it states no status it is the upstream's failure, 502. What looks
+/// like a key in it is masked.
+pub fn answered_error(body: &[u8]) -> Option<ApiError> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut tape = Tape::default();
+    tape.scan(text, &JsonLimits::default(), Mode::Tolerant).ok()?;
+    let root = tape.root(text);
+    let stated = |value: Value<'_>| value.get("error").is_some_and(|error| !error.is_null());
+    let is_error = |key: &str| root.get(key).and_then(Value::as_str).as_deref() == Some("error");
+    let choice = root.get("choices").into_iter().flat_map(Value::items).find(|choice| stated(*choice));
+    let told = if stated(root) || is_error("object") || is_error("type") { root } else { choice? };
+    ApiError::of_answer(told)
 }
 
 /// Whether `root` has the shape of an answer of `protocol`.

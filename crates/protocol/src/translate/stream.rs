@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use vsr_types::Usage;
 
-use crate::answer::{AnswerContext, Broken, Completeness, Event, StopReason, TokenUsage};
+use crate::answer::{AnswerContext, Broken, Completeness, Event, RepeatedKeys, StopReason, TokenUsage};
 use crate::anthropic::{MessagesReader, MessagesWriter};
 use crate::error::{ApiError, own_event};
 use crate::json::{JsonLimits, Kind, Mode, Tape};
@@ -52,9 +52,19 @@ struct Seen {
     has_content: bool,
     stop: Option<StopReason>,
     /// The arguments of calls so far; none for free-form tools, whose text may end anywhere.
-    calls: Vec<Option<Completeness>>,
+    calls: Vec<Option<Arguments>>,
+    /// Whether an object in them states a key twice. Only looked for where they are translated.
+    repeats_key: bool,
+    is_verbatim: bool,
     /// Fingerprints of signatures that nobody has taken yet.
     signatures: Vec<u64>,
+}
+
+/// What is known of the arguments of a call.
+#[derive(Debug, Clone, Default)]
+struct Arguments {
+    read: Completeness,
+    keys: RepeatedKeys,
 }
 
 #[derive(Debug)]
@@ -121,9 +131,9 @@ impl StreamTranslator {
             options,
             tape: Tape::default(),
             reader,
-            writer,
             losses: Losses::default(),
-            seen: Seen::default(),
+            seen: Seen { is_verbatim: matches!(writer, Writer::Verbatim), ..Seen::default() },
+            writer,
             is_broken: false,
             end: None,
             error: None,
@@ -184,7 +194,8 @@ impl StreamTranslator {
             Reader::Messages(reader) => reader.has_half_call(),
             Reader::Chat(_) | Reader::Responses(_) => false,
         };
-        let has_half_call = half_by_reader || self.seen.calls.iter().flatten().any(|call| call.is_half());
+        let has_half_call =
+            half_by_reader || self.seen.calls.iter().flatten().any(|call| call.read.is_half());
         if has_half_call && !stop.may_cut_calls() && !self.is_verbatim() {
             self.malformed = Some(HALF_CALL);
             return StreamEnd::Malformed;
@@ -200,7 +211,10 @@ impl StreamTranslator {
     /// Appends an error as the client's protocol tells it in a stream. It is the last event.
     pub fn fail(&mut self, error: &ApiError, out: &mut Vec<Bytes>) {
         match &mut self.writer {
-            Writer::Verbatim | Writer::Chat(_) => out.push(error.to_event(self.context.client)),
+            Writer::Verbatim | Writer::Chat(_) => out.push(match &self.reader {
+                Reader::Responses(reader) => error.to_response_event(reader.next_sequence()),
+                Reader::Chat(_) | Reader::Messages(_) => error.to_event(self.context.client),
+            }),
             Writer::Messages(writer) => writer.fail(error, out),
             Writer::Responses(writer) => writer.fail(error, out),
         }
@@ -394,6 +408,9 @@ impl StreamTranslator {
             Reader::Messages(reader) => reader.read(root, context, losses, &mut sink),
             Reader::Responses(reader) => reader.read(root, &mut sink),
         };
+        if seen.repeats_key {
+            losses.add_once(Reason::RepeatedKeys, "arguments");
+        }
         for loss in lost_in_writing.iter() {
             losses.add_once(loss.reason, &loss.field);
         }
@@ -453,11 +470,12 @@ impl Seen {
             Event::ToolStart { index, is_custom, .. } => {
                 self.has_content = true;
                 self.calls.resize(self.calls.len().max(index + 1), None);
-                self.calls[index] = (!is_custom).then(Completeness::default);
+                self.calls[index] = (!is_custom).then(Arguments::default);
             }
             Event::ToolInput { index, text } => {
                 if let Some(Some(call)) = self.calls.get_mut(index) {
-                    call.push(text);
+                    call.read.push(text);
+                    self.repeats_key |= !self.is_verbatim && call.keys.push(text);
                 }
             }
             Event::Stop { reason, .. } => self.stop = Some(reason),

@@ -77,3 +77,9 @@ fn the_model_list_keeps_its_order() {
     insta::assert_snapshot!(text(&model_list(&[auto, small.clone()])));
     insta::assert_snapshot!(text(&small.to_body()));
 }
+
+#[test]
+fn a_long_name_is_not_repeated_whole() {
+    let error = vsr_protocol::ApiError::model_not_found(&"é".repeat(100_000));
+    assert!(error.message.len() < 1024, "{}", error.message.len());
+}

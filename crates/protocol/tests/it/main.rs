@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bounds;
 mod broken_streams;
 mod chat_request;
 mod documents;
@@ -9,8 +10,11 @@ mod errors;
 mod fields;
 mod grid;
 mod json;
+mod named;
 mod oddities;
+mod round_trip;
 mod scalars;
+mod sessions;
 mod signatures;
 mod splice;
 mod sse;

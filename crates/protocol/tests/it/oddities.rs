@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use vsr_protocol::{Protocol, Reason, openai_chat::StreamEnd, replay_answer, translate_answer};
+use vsr_protocol::{
+    Protocol, Reason, answered_error, openai_chat::StreamEnd, replay_answer, translate_answer,
+};
 
 use crate::grid::{context, documents, translated};
 
@@ -133,4 +135,55 @@ fn a_message_is_replayed_with_its_signature_and_its_input() {
         assert!(text.contains(piece), "{piece}: {text}");
     }
     assert_eq!(stream.signatures.len(), 1);
+}
+
+#[test]
+fn a_key_that_comes_twice_in_arguments_that_stay_a_text_is_told() {
+    let twice = ["{\"a\": 1, \"b\": [{\"c\": 1}, {\"c\": 2}], ", "\"\\u0061\"", ": 2}"];
+    let once = ["{\"a\": \"a\\\", \", \"b\": {\"a\": [\"b\", \"b\"], \"", "c\": 1}}", " "];
+    let is_told =
+        |losses: &vsr_protocol::Losses| losses.iter().any(|loss| loss.reason == Reason::RepeatedKeys);
+    for (pieces, expected) in [(twice, true), (once, false)] {
+        let mut chunks = vec![chunk(&call(0, Some("a"), Some("look"), ""), None)];
+        chunks.extend(pieces.iter().map(|piece| chunk(&call(0, None, None, piece), None)));
+        chunks.extend([chunk(&json!({}), Some("tool_calls")), done()]);
+        for client in [Protocol::Messages, Protocol::Responses] {
+            let (events, _, translator) = translated(&chunks, context(client, Protocol::Chat));
+            assert_eq!(is_told(translator.losses()), expected, "{client:?}");
+            assert_eq!(events.contains("repeated_argument_keys"), expected, "{client:?}");
+        }
+        let message =
+            json!({"tool_calls": [{"id": "a", "function": {"name": "look", "arguments": pieces.concat()}}]});
+        let whole = |client| {
+            translate_answer(&completion(&message, "tool_calls"), &context(client, Protocol::Chat)).unwrap()
+        };
+        assert_eq!(is_told(&whole(Protocol::Responses).losses), expected);
+        // Here they become an object, and are put right.
+        assert!(!is_told(&whole(Protocol::Messages).losses));
+    }
+}
+
+#[test]
+fn an_error_in_place_of_an_answer_is_read_in_every_shape() {
+    let read = |body: Value| answered_error(body.to_string().as_bytes());
+    let cases = [
+        (json!({"error": {"message": "no sk-abcdefgh12", "type": "rate_limit_error"}}), 429, "no sk-..."),
+        (json!({"error": {"message": "busy", "code": 529}}), 529, "busy"),
+        (json!({"error": "out of memory"}), 502, "out of memory"),
+        (json!({"object": "error", "message": "too long", "code": 400}), 400, "too long"),
+        (json!({"type": "error", "error": {"type": "overloaded_error", "message": "later"}}), 529, "later"),
+        (
+            json!({"choices": [{"error": {"message": "cut", "code": 502}, "finish_reason": "error"}]}),
+            502,
+            "cut",
+        ),
+    ];
+    for (body, status, message) in cases {
+        let error = read(body.clone()).unwrap();
+        assert_eq!((error.status, error.message.as_str()), (status, message), "{body}");
+    }
+    for body in [json!({}), json!({"error": null}), json!({"message": "hi"}), json!([]), json!({"error": {}})]
+    {
+        assert!(read(body.clone()).is_none(), "{body}");
+    }
 }
