@@ -25,8 +25,10 @@ pub struct Bounds {
 pub(crate) struct Book {
     entries: HashMap<String, Entry>,
     shelves: HashMap<String, Shelf>,
-    /// Owners by the bytes they take: who has most gives way first, so that no one pushes out the others.
+    /// Owners by the bytes they take, and by how much they have in number: who has most of what there is too much of
+    /// gives way first, so that no one pushes out the others.
     by_weight: BTreeSet<(u64, String)>,
+    by_number: BTreeSet<(usize, String)>,
     by_expiry: BTreeSet<(Timestamp, String)>,
     bytes: u64,
     next_turn: u64,
@@ -98,11 +100,15 @@ impl Book {
     /// The value that gives way while the book is beyond `bounds`: the one not used for longest, of the owner who has
     /// most. Those that `is_safe` stay.
     pub(crate) fn surplus(&self, bounds: &Bounds, is_safe: impl Fn(&str) -> bool) -> Option<String> {
-        if self.entries.len() <= bounds.max_entries && self.bytes <= bounds.max_bytes {
+        let owners: Box<dyn Iterator<Item = &String>> = if self.bytes > bounds.max_bytes {
+            Box::new(self.by_weight.iter().rev().map(|(_, owner)| owner))
+        } else if self.entries.len() > bounds.max_entries {
+            Box::new(self.by_number.iter().rev().map(|(_, owner)| owner))
+        } else {
             return None;
-        }
-        let owners = self.by_weight.iter().rev().filter_map(|(_, owner)| self.shelves.get(owner));
-        owners.flat_map(|shelf| shelf.by_use.values()).find(|key| !is_safe(key)).cloned()
+        };
+        let shelves = owners.filter_map(|owner| self.shelves.get(owner));
+        shelves.flat_map(|shelf| shelf.by_use.values()).find(|key| !is_safe(key)).cloned()
     }
 
     fn turn(&mut self) -> u64 {
@@ -115,11 +121,13 @@ impl Book {
         let owner = key.split('/').next().unwrap_or_default();
         let shelf = self.shelves.entry(owner.to_owned()).or_default();
         self.by_weight.remove(&(shelf.bytes, owner.to_owned()));
+        self.by_number.remove(&(shelf.by_use.len(), owner.to_owned()));
         change(shelf);
         if shelf.by_use.is_empty() {
             self.shelves.remove(owner);
         } else {
             self.by_weight.insert((shelf.bytes, owner.to_owned()));
+            self.by_number.insert((shelf.by_use.len(), owner.to_owned()));
         }
     }
 }

@@ -9,6 +9,9 @@ use vsr_protocol::{
     json::{Document, Value},
 };
 
+/// What an item or a part of one takes beside its text.
+const ITEM_BYTES: usize = 128;
+
 /// The response so far, put together from the stream's events.
 #[derive(Debug)]
 pub struct Draft {
@@ -50,40 +53,54 @@ impl Draft {
         let index = number("output_index").unwrap_or(0);
         match &*kind {
             "response.created" | "response.in_progress" | "response.queued" => {
-                self.head = event.get("response").map(|response| response.raw().to_owned());
+                let head = event.get("response").map(|response| response.raw().to_owned());
+                self.head = head.filter(|head| !self.is_full() && head.len() <= self.max_bytes);
             }
             "response.output_item.added" => {
                 let Some(item) = event.get("item") else { return };
+                let id = text(item, "id").unwrap_or_default();
+                if !self.takes(ITEM_BYTES + id.len()) {
+                    return;
+                }
                 let open = match text(item, "type").as_deref() {
-                    Some("message") => Item::Message {
-                        id: text(item, "id").unwrap_or_default().into_owned(),
-                        parts: BTreeMap::new(),
-                    },
+                    Some("message") => Item::Message { id: id.into_owned(), parts: BTreeMap::new() },
                     _ => Item::Other,
                 };
                 self.items.insert(index, open);
             }
             "response.output_text.delta" | "response.refusal.delta" => {
                 let delta = text(event, "delta").unwrap_or_default();
-                self.bytes += delta.len();
-                if self.is_full() {
+                let part_index = number("content_index").unwrap_or(0);
+                let open = self.items.get(&index);
+                let is_new =
+                    matches!(open, Some(Item::Message { parts, .. }) if !parts.contains_key(&part_index));
+                if !self.takes(delta.len() + if is_new { ITEM_BYTES } else { 0 }) {
                     return;
                 }
                 if let Some(Item::Message { parts, .. }) = self.items.get_mut(&index) {
-                    let part = parts.entry(number("content_index").unwrap_or(0)).or_default();
+                    let part = parts.entry(part_index).or_default();
                     part.is_refusal = kind == "response.refusal.delta";
                     part.text.push_str(&delta);
                 }
             }
             "response.output_item.done" => {
                 let Some(item) = event.get("item") else { return };
-                self.bytes += item.raw().len();
-                if !self.is_full() {
+                if self.takes(ITEM_BYTES + item.raw().len()) {
                     self.items.insert(index, Item::Done(item.raw().to_owned()));
                 }
             }
             _ => {}
         }
+    }
+
+    /// Makes room for so many bytes more; says whether there is some. Where there is none, all of it goes: half a draft
+    /// is of no use.
+    fn takes(&mut self, bytes: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.is_full() {
+            (self.head, self.items) = (None, BTreeMap::new());
+        }
+        !self.is_full()
     }
 
     /// Whether there is more than is held.

@@ -39,6 +39,9 @@ pub enum HistoryError {
     /// The response that is to be continued is not there.
     #[error("there is no such response")]
     NotFound,
+    /// It is still being made.
+    #[error("the response is still in progress")]
+    InProgress,
     /// A turn before it was deleted, or has expired.
     #[error("an earlier turn was deleted or has expired")]
     Broken,

@@ -123,14 +123,20 @@ fn said(turn: &Record, has_sealed_parts: &mut bool) -> Result<Vec<String>, Error
             continue;
         };
         // What its upstream keeps for itself means nothing without the upstream's own state.
-        if is_self_contained(&item) {
-            let plain = crate::items::without_id(&item);
-            items.push(marked_reasoning(&plain, &upstream.model).unwrap_or(plain));
-        } else {
-            *has_sealed_parts = true;
+        match said_again(&item, upstream) {
+            Some(item) => items.push(item),
+            None => *has_sealed_parts = true,
         }
     }
     Ok(items)
+}
+
+/// An item of a native backend as it can be said to any model; none if it cannot.
+pub(crate) fn said_again(item: &str, upstream: &Upstream) -> Option<String> {
+    is_self_contained(item).then(|| {
+        let plain = crate::items::without_id(item);
+        marked_reasoning(&plain, &upstream.model).unwrap_or(plain)
+    })
 }
 
 /// Whether an item of a native backend can be said to any model.

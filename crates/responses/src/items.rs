@@ -61,13 +61,45 @@ pub fn page(mut items: Vec<(String, String)>, query: &PageQuery) -> Option<Page>
     if query.newest_first {
         items.reverse();
     }
-    let from = match &query.after {
-        Some(after) => items.iter().position(|(id, _)| id == after)? + 1,
-        None => 0,
-    };
-    let rest = items.split_off(from);
-    let has_more = rest.len() > query.limit;
-    Some(Page { items: rest.into_iter().take(query.limit).collect(), has_more })
+    let mut pager = Pager::new(query);
+    items.into_iter().all(|item| pager.take(item));
+    pager.page()
+}
+
+/// An item with its id, as lists show it.
+pub(crate) type Listed = (String, String);
+
+/// A page that fills while the items pass by in its order.
+#[derive(Debug)]
+pub(crate) struct Pager<'q> {
+    query: &'q PageQuery,
+    has_begun: bool,
+    page: Page,
+}
+
+// === impl Pager
+
+impl<'q> Pager<'q> {
+    pub(crate) fn new(query: &'q PageQuery) -> Self {
+        Self { query, has_begun: query.after.is_none(), page: Page::default() }
+    }
+
+    /// Takes the next item; says whether more are wanted.
+    pub(crate) fn take(&mut self, item: Listed) -> bool {
+        if !self.has_begun {
+            self.has_begun = self.query.after.as_ref() == Some(&item.0);
+        } else if self.page.items.len() < self.query.limit {
+            self.page.items.push(item);
+        } else {
+            self.page.has_more = true;
+        }
+        !self.page.has_more
+    }
+
+    /// The page; none if the item that it begins after did not pass.
+    pub(crate) fn page(self) -> Option<Page> {
+        self.has_begun.then_some(self.page)
+    }
 }
 
 /// An item as lists show it, with its id: its own, or one made of `stem` and `index`, the same at every call. A text
@@ -98,6 +130,20 @@ pub fn listed(item: &str, stem: &str, index: usize) -> (String, String) {
     }
     let shown = edits.apply_to_document(&document);
     (id, String::from_utf8_lossy(&shown).into_owned())
+}
+
+/// What an item that is only named stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Referenced {
+    /// This item, as it can be said again.
+    Item(String),
+    /// One of which a backend keeps a part to itself, and the only one that can be told of it.
+    Kept {
+        /// The backend's name in the configuration.
+        backend: String,
+        /// The model as that backend knows it.
+        model: String,
+    },
 }
 
 /// The item without what only says where it was stored.

@@ -1,6 +1,10 @@
 //! The thread that writes: takes what is to be kept from a queue, and writes what has gathered in one transaction.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -10,9 +14,10 @@ use vsr_store::{Change, KeyValue};
 use vsr_types::{Clock, Timestamp};
 
 use crate::{
-    Bounds, Conversation, Error, Items, MAX_DEPTH, Owner, Record,
+    Bounds, Conversation, Error, Items, MAX_DEPTH, Owner, Progress, Record,
     book::Book,
     ids,
+    named::NamedItems,
     record::{read, write},
 };
 
@@ -36,6 +41,8 @@ pub struct Kept {
     pub record: Record,
     /// The turns before it, which live on with it.
     pub chain: Vec<String>,
+    /// Where it was to be read while it was made. If it was deleted there, it is not kept; only its conversation goes on.
+    pub progress: Option<Progress>,
 }
 
 /// What happened to stored values, for whoever counts.
@@ -80,6 +87,7 @@ pub(crate) struct Keeper {
     pub(crate) bounds: Bounds,
     pub(crate) count: Box<dyn Fn(Event) + Send>,
     pub(crate) book: Book,
+    pub(crate) named: Arc<RwLock<NamedItems>>,
 }
 
 /// Changes of one transaction, over what is stored.
@@ -87,6 +95,8 @@ struct Batch<'k> {
     keeper: &'k mut Keeper,
     now: Timestamp,
     changes: BTreeMap<String, Option<Vec<u8>>>,
+    /// What becomes of the index of named items once all is written.
+    named: Vec<(String, Option<Record>)>,
 }
 
 // === impl Keeper
@@ -96,10 +106,16 @@ impl Keeper {
     pub(crate) fn open(&mut self) -> Result<(), Error> {
         let mut found = Vec::new();
         let now = self.clock.now();
+        let mut named = NamedItems::default();
         self.store.scan(SPACE, now, &mut |stored| {
             let expires = stored.expires.unwrap_or(Timestamp(u64::MAX));
+            let is_response = stored.key.split('/').nth(1).is_some_and(ids::is_response_id);
+            if is_response && let Ok(record) = read(stored.value) {
+                named.put(stored.key, &record);
+            }
             found.push((expires, stored.key.to_owned(), stored.value.len() as u64));
         })?;
+        *self.named.write().unwrap_or_else(PoisonError::into_inner) = named;
         // What expires first was used first.
         found.sort_unstable();
         self.book = Book::default();
@@ -115,19 +131,28 @@ impl Keeper {
         loop {
             let arrived = timeout(IDLE, jobs.recv_many(&mut waiting, MAX_BATCH)).await;
             let is_over = arrived == Ok(0) || waiting.iter().any(|job| matches!(job.work, Work::Stop));
-            self.work(std::mem::take(&mut waiting));
+            let told_to_stop = self.work(std::mem::take(&mut waiting));
             if is_over {
+                // Whoever waits for the end may open the store again.
+                drop(self);
+                told_to_stop.into_iter().for_each(|done| drop(done.send(Ok(None))));
                 return;
             }
         }
     }
 
-    fn work(&mut self, jobs: Vec<Job>) {
+    /// Does the jobs; what comes back is to be told of the end.
+    fn work(&mut self, jobs: Vec<Job>) -> Vec<oneshot::Sender<Outcome>> {
+        let mut told_to_stop = Vec::new();
         let now = self.clock.now();
-        let mut batch = Batch { keeper: self, now, changes: BTreeMap::new() };
+        let mut batch = Batch { keeper: self, now, changes: BTreeMap::new(), named: Vec::new() };
         batch.expire();
         let mut outcomes = Vec::with_capacity(jobs.len());
         for Job { work, done } in jobs {
+            if matches!(work, Work::Stop) {
+                told_to_stop.push(done);
+                continue;
+            }
             let keeps = matches!(work, Work::Keep(_));
             let outcome = batch.make(work);
             outcomes.push((outcome, keeps, done));
@@ -136,16 +161,18 @@ impl Keeper {
         let written = batch.write();
         for (outcome, keeps, done) in outcomes {
             let outcome = outcome.and_then(|outcome| written.clone().map(|()| outcome));
-            if keeps {
-                (self.count)(match &outcome {
-                    Ok(_) => Event::Kept,
-                    Err(Error::TooLarge { .. }) => Event::TooLarge,
-                    Err(_) => Event::Failed,
-                });
+            let event = match &outcome {
+                Ok(kept) => kept.is_some().then_some(Event::Kept),
+                Err(Error::TooLarge { .. }) => Some(Event::TooLarge),
+                Err(_) => Some(Event::Failed),
+            };
+            if let Some(event) = event.filter(|_| keeps) {
+                (self.count)(event);
             }
             // Whoever asked may be gone.
             let _ = done.send(outcome);
         }
+        told_to_stop
     }
 }
 
@@ -183,11 +210,21 @@ impl Batch<'_> {
     }
 
     fn keep(&mut self, kept: Kept) -> Outcome {
-        let Kept { owner, id, mut record, chain } = kept;
+        let Kept { owner, id, mut record, chain, progress } = kept;
+        if progress.is_some_and(|progress| progress.is_deleted()) {
+            if record.conversation.is_none() {
+                return Ok(None);
+            }
+            record = record.without_body()?;
+        }
         let conversation = match &record.conversation {
             Some(name) => self.conversation(&owner, name)?,
             None => None,
         };
+        // Nobody could ask for it.
+        if record.body.is_none() && record.conversation.is_some() && conversation.is_none() {
+            return Ok(None);
+        }
         let mut moved = None;
         if let Some(mut conversation) = conversation {
             // Others may have been faster: the turn goes after theirs, and none is lost.
@@ -199,7 +236,9 @@ impl Batch<'_> {
             conversation.turns += 1;
             moved = Some((owner.key(&conversation.id), write(&conversation)?));
         }
-        self.put(owner.key(&id), write(&record)?)?;
+        let key = owner.key(&id);
+        self.put(key.clone(), write(&record)?)?;
+        self.named.push((key, Some(record)));
         if let Some((key, value)) = moved {
             self.put(key, value)?;
         }
@@ -235,6 +274,7 @@ impl Batch<'_> {
             None => false,
         };
         if goes_on {
+            self.named.push((key.clone(), None));
             self.put(key, write(&record.without_body()?)?)?;
         } else {
             self.remove(key);
@@ -317,6 +357,7 @@ impl Batch<'_> {
 
     fn remove(&mut self, key: String) {
         self.keeper.book.remove(&key);
+        self.named.push((key.clone(), None));
         self.changes.insert(key, None);
     }
 
@@ -331,7 +372,7 @@ impl Batch<'_> {
     }
 
     fn write(self) -> Result<(), Error> {
-        let Self { keeper, now, changes } = self;
+        let Self { keeper, now, changes, named } = self;
         if changes.is_empty() {
             return Ok(());
         }
@@ -343,7 +384,16 @@ impl Batch<'_> {
                 None => Change::Delete { key },
             })
             .collect();
-        let Err(error) = keeper.store.write(SPACE, &listed, now) else { return Ok(()) };
+        let Err(error) = keeper.store.write(SPACE, &listed, now) else {
+            let mut index = keeper.named.write().unwrap_or_else(PoisonError::into_inner);
+            for (key, record) in named {
+                match record {
+                    Some(record) => index.put(&key, &record),
+                    None => index.remove(&key),
+                }
+            }
+            return Ok(());
+        };
         tracing::warn!(%error, "responses could not be stored; their clients are told that they are not");
         // Nothing of it was written: the book is made anew from what is there.
         if let Err(error) = keeper.open() {

@@ -1,16 +1,24 @@
 //! The service: reads that block, and writes that are awaited.
 
-use std::{io, sync::Arc, thread};
+use std::{
+    io,
+    sync::{Arc, PoisonError, RwLock},
+    thread,
+};
 
 use tokio::sync::{mpsc, oneshot};
 use vsr_store::KeyValue;
 use vsr_types::Clock;
 
 use crate::{
-    Bounds, Conversation, Error, Event, History, HistoryError, HistoryLimits, Items, Kept, Owner, Record,
+    Bounds, Conversation, Error, Event, History, HistoryError, HistoryLimits, Items, Kept, Owner, Page,
+    PageQuery, Progress, Record, Referenced,
     book::Book,
     conversation_id, history, is_conversation_id,
+    items::{Listed, Pager},
     keeper::{Job, Keeper, Outcome, SPACE, Work},
+    named::NamedItems,
+    progress::InProgress,
     record,
 };
 
@@ -26,6 +34,8 @@ pub struct Responses {
     clock: Arc<dyn Clock>,
     bounds: Bounds,
     jobs: mpsc::Sender<Job>,
+    in_progress: Arc<InProgress>,
+    named: Arc<RwLock<NamedItems>>,
 }
 
 // === impl Responses
@@ -42,7 +52,9 @@ impl Responses {
         count: Box<dyn Fn(Event) + Send>,
     ) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING);
+        let named = Arc::<RwLock<NamedItems>>::default();
         let mut keeper = Keeper {
+            named: Arc::clone(&named),
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             bounds,
@@ -54,7 +66,7 @@ impl Responses {
         thread::Builder::new()
             .name("responses".into())
             .spawn(move || runtime.block_on(keeper.run(waiting)))?;
-        Ok(Self { store, clock, bounds, jobs })
+        Ok(Self { store, clock, bounds, jobs, in_progress: Arc::default(), named })
     }
 
     /// How much is kept.
@@ -67,7 +79,12 @@ impl Responses {
         self.clock.now().seconds()
     }
 
-    /// The response `id` of `owner`, if it is there and has not expired. Blocks.
+    /// A response is being made: until what comes back and its clones are gone it can be read as `body`.
+    pub fn begin(&self, owner: &Owner, id: &str, input: Arc<Items>, body: String) -> Progress {
+        self.in_progress.begin(owner, id, input, body)
+    }
+
+    /// The response `id` of `owner`, if it is there and has not expired, or is being made. Blocks.
     ///
     /// # Errors
     /// If the store fails.
@@ -75,20 +92,38 @@ impl Responses {
         if !crate::is_response_id(id) {
             return Ok(None);
         }
+        Ok(self.stored(owner, id)?.or_else(|| self.in_progress.find(owner, id)))
+    }
+
+    fn stored(&self, owner: &Owner, id: &str) -> Result<Option<Record>, Error> {
         let found = history::find(&*self.store, owner, id, self.clock.now())?;
         Ok(found.filter(|record| record.body.is_some()))
     }
 
-    /// The item `item` of the response `id`, as it can be said again. Blocks.
+    /// What the item that `owner` calls `name` stands for: one that the router named, or one of a stored response that
+    /// has a name of its own. Blocks.
     ///
     /// # Errors
     /// If the store fails.
-    pub fn item(&self, owner: &Owner, id: &str, item: &str) -> Result<Option<String>, Error> {
-        let Some(turn) = self.find(owner, id)? else { return Ok(None) };
+    pub fn item(&self, owner: &Owner, name: &str) -> Result<Option<Referenced>, Error> {
+        let by_name = || self.named.read().unwrap_or_else(PoisonError::into_inner).place(owner, name);
+        let Some(id) = crate::referenced_response(name).or_else(by_name) else { return Ok(None) };
+        let Some(turn) = self.find(owner, &id)? else { return Ok(None) };
         let stem = id.trim_start_matches("resp_");
-        let both = turn.input.iter().cloned().chain(turn.output()?).enumerate();
-        let mut named = both.filter(|(index, text)| crate::listed(text, stem, *index).0 == item);
-        Ok(named.next().map(|(_, text)| crate::items::without_id(&text)))
+        let is_named = |index: usize, text: &str| crate::listed(text, stem, index).0 == name;
+        if let Some((_, said)) = turn.input.iter().enumerate().find(|(index, text)| is_named(*index, text)) {
+            return Ok(Some(Referenced::Item(crate::items::without_id(said))));
+        }
+        let begin = turn.input.len();
+        let output = turn.output()?;
+        let found = output.iter().enumerate().find(|(index, text)| is_named(begin + index, text));
+        Ok(found.map(|(_, said)| match &turn.upstream {
+            None => Referenced::Item(crate::items::without_id(said)),
+            Some(upstream) => history::said_again(said, upstream).map_or_else(
+                || Referenced::Kept { backend: upstream.backend.clone(), model: upstream.model.clone() },
+                Referenced::Item,
+            ),
+        }))
     }
 
     /// The conversation `id` of `owner`. Blocks.
@@ -108,8 +143,9 @@ impl Responses {
     /// # Errors
     /// If the chain cannot be followed.
     pub fn history(&self, owner: &Owner, id: &str, limits: &HistoryLimits) -> Result<History, HistoryError> {
-        if self.find(owner, id)?.is_none() {
-            return Err(HistoryError::NotFound);
+        if !crate::is_response_id(id) || self.stored(owner, id)?.is_none() {
+            let is_begun = self.in_progress.find(owner, id).is_some();
+            return Err(if is_begun { HistoryError::InProgress } else { HistoryError::NotFound });
         }
         History::load(&*self.store, owner, id, limits, self.clock.now())
     }
@@ -130,26 +166,73 @@ impl Responses {
         }
     }
 
-    /// The items of a conversation with their ids, in order. Blocks.
+    /// A page of the items of a conversation; none if the item that it is to begin after is not there. Blocks, and holds
+    /// one turn at a time.
     ///
     /// # Errors
     /// If the store fails.
-    pub fn conversation_items(
+    pub fn conversation_page(
         &self,
         owner: &Owner,
         conversation: &Conversation,
-    ) -> Result<Vec<(String, String)>, Error> {
+        query: &PageQuery,
+    ) -> Result<Option<Page>, Error> {
+        let mut pager = Pager::new(query);
+        if query.newest_first {
+            self.walk(owner, conversation, &mut |_, items| {
+                items.into_iter().rev().all(|item| pager.take(item))
+            })?;
+            return Ok(pager.page());
+        }
         let mut turns = Vec::new();
+        self.walk(owner, conversation, &mut |turn, _| {
+            turns.push(turn.to_owned());
+            true
+        })?;
+        for turn in turns.iter().rev() {
+            let Some(record) = history::find(&*self.store, owner, turn, self.clock.now())? else { break };
+            if !listed_in(turn, &record)?.into_iter().all(|item| pager.take(item)) {
+                break;
+            }
+        }
+        Ok(pager.page())
+    }
+
+    /// The item `name` of a conversation, as lists show it. Blocks.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn conversation_item(
+        &self,
+        owner: &Owner,
+        conversation: &Conversation,
+        name: &str,
+    ) -> Result<Option<String>, Error> {
+        let mut found = None;
+        self.walk(owner, conversation, &mut |_, items| {
+            found = items.into_iter().find(|(id, _)| id == name).map(|(_, item)| item);
+            found.is_none()
+        })?;
+        Ok(found)
+    }
+
+    /// Shows the turns of a conversation with their listed items, the newest first, until `visit` has seen enough.
+    fn walk(
+        &self,
+        owner: &Owner,
+        conversation: &Conversation,
+        visit: &mut dyn FnMut(&str, Vec<Listed>) -> bool,
+    ) -> Result<(), Error> {
         let mut next = conversation.head.clone();
         for _ in 0..conversation.turns {
             let Some(id) = next else { break };
             let Some(turn) = history::find(&*self.store, owner, &id, self.clock.now())? else { break };
-            let stem = id.split_once('_').map_or(id.as_str(), |(_, stem)| stem);
-            let both = turn.input.iter().cloned().chain(turn.output()?).enumerate();
-            turns.push(both.map(|(index, item)| crate::listed(&item, stem, index)).collect::<Vec<_>>());
+            if !visit(&id, listed_in(&id, &turn)?) {
+                break;
+            }
             next = turn.previous;
         }
-        Ok(turns.into_iter().rev().flatten().collect())
+        Ok(())
     }
 
     /// Keeps a response; when this returns, it is kept.
@@ -169,7 +252,7 @@ impl Responses {
         }
     }
 
-    /// Deletes a response; whether it was there.
+    /// Deletes a response; whether it was there. One that is being made is not kept when it ends.
     ///
     /// # Errors
     /// If the store fails.
@@ -177,7 +260,9 @@ impl Responses {
         if !crate::is_response_id(&id) {
             return Ok(false);
         }
-        Ok(self.ask(Work::Delete { owner, id }).await?.is_some())
+        // In this order: a response that is written meanwhile is either not kept, or deleted after it was.
+        let was_begun = self.in_progress.delete(&owner, &id);
+        Ok(self.ask(Work::Delete { owner, id }).await?.is_some() || was_begun)
     }
 
     /// Makes a conversation that begins with `items`. `metadata` is a JSON object.
@@ -245,4 +330,12 @@ impl Responses {
         self.jobs.send(Job { work, done }).await.map_err(|_| Error::Closed)?;
         outcome.await.map_err(|_| Error::Closed)?
     }
+}
+
+/// The items of a turn as lists show them.
+fn listed_in(id: &str, turn: &Record) -> Result<Vec<Listed>, Error> {
+    let stem = id.split_once('_').map_or(id, |(_, stem)| stem);
+    let output = turn.output()?;
+    let both = turn.input.iter().chain(&output).enumerate();
+    Ok(both.map(|(index, item)| crate::listed(item, stem, index)).collect())
 }

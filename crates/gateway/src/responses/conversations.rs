@@ -59,7 +59,10 @@ pub(super) async fn answered(
         }
         Place::ConversationItems(id) if is(Method::GET) => {
             let query = endpoints::page_query(asked.query)?;
-            endpoints::told_page(shelf.items(call, id).await?, &query)
+            let conversation = shelf.conversation(call, id).await?;
+            let (shelf, wanted) = (shelf.clone(), query.clone());
+            let page = move || shelf.responses.conversation_page(&shelf.owner, &conversation, &wanted);
+            endpoints::told(endpoints::blocking(call, page).await?, &query)
         }
         Place::ConversationItems(id) => {
             let items = Sent::read(call, headers, body).await?.items()?;
@@ -73,9 +76,10 @@ pub(super) async fn answered(
             endpoints::told_page(told.collect(), &query)
         }
         Place::ConversationItem(id, item) => {
-            let items = shelf.items(call, id).await?;
-            let found = items.into_iter().find(|(name, _)| name == item);
-            found.map(|(_, item)| item).ok_or_else(|| missing("Item", item))
+            let conversation = shelf.conversation(call, id).await?;
+            let (shelf, name) = (shelf.clone(), item.to_owned());
+            let found = move || shelf.responses.conversation_item(&shelf.owner, &conversation, &name);
+            endpoints::blocking(call, found).await?.ok_or_else(|| missing("Item", item))
         }
         _ => {
             let sent = Sent::read(call, headers, body).await?;
@@ -98,13 +102,6 @@ impl Shelf {
         let (shelf, wanted) = (self.clone(), id.to_owned());
         let found = endpoints::blocking(call, move || shelf.responses.conversation(&shelf.owner, &wanted));
         found.await?.ok_or_else(|| missing("Conversation", id))
-    }
-
-    async fn items(&self, call: &Call<'_>, id: &str) -> Result<Vec<(String, String)>, Refusal> {
-        let conversation = self.conversation(call, id).await?;
-        let shelf = self.clone();
-        let items = move || shelf.responses.conversation_items(&shelf.owner, &conversation);
-        endpoints::blocking(call, items).await
     }
 }
 

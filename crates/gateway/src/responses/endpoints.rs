@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use hyper::body::Incoming;
 use vsr_protocol::{ApiError, ErrorType};
-use vsr_responses::{Error, Owner, PageQuery, Record, Responses, listed, page};
+use vsr_responses::{Error, Owner, Page, PageQuery, Record, Responses, listed, page};
 use vsr_types::Identity;
 
 use super::{Place, conversations, copy};
@@ -88,7 +88,12 @@ async fn answered(
 
 /// A page of a list as the API tells it.
 pub(super) fn told_page(items: Vec<(String, String)>, query: &PageQuery) -> Result<String, Refusal> {
-    let Some(page) = page(items, query) else {
+    told(page(items, query), query)
+}
+
+/// The same for a page that is there already; none where the item that it is to begin after is not.
+pub(super) fn told(page: Option<Page>, query: &PageQuery) -> Result<String, Refusal> {
+    let Some(page) = page else {
         let after = shown(query.after.as_deref().unwrap_or_default());
         let error =
             ApiError::new(400, format!("there is no item '{after}' in this list")).with_param("after");

@@ -47,7 +47,7 @@ async fn whole(bytes: Bytes, turn: &Turn) -> Bytes {
         return told(false);
     }
     let body = told(turn.stores);
-    let kept = turn.kept(String::from_utf8_lossy(&body).into_owned(), turn::upstream_id(root));
+    let kept = turn.kept(String::from_utf8_lossy(&body).into_owned(), turn::upstream_id(root), None);
     match turn.responses.keep(kept).await {
         Ok(()) => body,
         Err(error) => {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use vsr_protocol::{ApiError, RequestLimits, json::Value, openai_responses::ResponsesRequest};
 use vsr_responses::{
-    Error, History, HistoryError, HistoryLimits, Owner, ResponseId, Responses, referenced_response, unnamed,
+    Error, History, HistoryError, HistoryLimits, Owner, Referenced, ResponseId, Responses, unnamed,
 };
 use vsr_types::Identity;
 
-use super::{Turn, endpoints, fields};
+use super::{Turn, endpoints, fields, turn::Referring};
 use crate::{chat, refusal::Refusal, service::Call};
 
 /// A request with all that is said before it.
@@ -61,9 +61,9 @@ pub(crate) async fn open(
         let (responses, owner, wish) = (Arc::clone(&responses), owner.clone(), wish.clone());
         move || {
             let history = history(&responses, &owner, &wish, &limits)?;
-            let input = input(&responses, &owner, &request, wish.refers)?;
+            let input = Input::of(&responses, &owner, &request, wish.refers)?;
             let request = if wish.looks_up() || wish.names {
-                let own = input.iter().map(|item| unnamed(item));
+                let own = input.items.iter().map(|item| unnamed(item));
                 let all: Vec<String> = history.items.iter().cloned().chain(own).collect();
                 Box::new(request.with_input(&all, &RequestLimits::default())?)
             } else {
@@ -81,12 +81,14 @@ pub(crate) async fn open(
         previous: wish.previous.take(),
         conversation: wish.conversation.take(),
         stores: wish.stores,
-        input,
+        input: Arc::new(input.items),
+        // Where there are turns before it, they are what is referred to.
+        referring: input.referring.filter(|_| history.chain.is_empty()),
         chain: history.chain,
         depth: history.turns,
         before: history.upstream,
         is_shortened: history.is_truncated,
-        has_sealed_parts: history.has_sealed_parts,
+        has_sealed_parts: history.has_sealed_parts || input.has_sealed_parts,
         native: None,
         created_seconds: responses.now_seconds(),
         responses,
@@ -177,6 +179,10 @@ fn chain_refused(error: &HistoryError, param: &str, id: &str) -> Refusal {
     let refused = match error {
         HistoryError::NotFound => ApiError::new(400, format!("Previous response with id '{id}' not found."))
             .with_code("previous_response_not_found"),
+        HistoryError::InProgress => {
+            let message = format!("Previous response with id '{id}' is still in progress; wait for its end.");
+            ApiError::new(400, message).with_code("previous_response_not_found")
+        }
         HistoryError::Broken | HistoryError::Store(Error::Damaged(_)) => {
             let message = format!(
                 "a response before '{id}' was deleted or has expired, so that the chain cannot be continued; send the \
@@ -198,35 +204,65 @@ fn chain_refused(error: &HistoryError, param: &str, id: &str) -> Refusal {
     Refusal::of(refused.with_param(param), "invalid_state")
 }
 
-/// The client's own items, with those that it only names put in their place where they are known.
-fn input(
-    responses: &Responses,
-    owner: &Owner,
-    request: &ResponsesRequest,
-    refers: bool,
-) -> Result<Vec<String>, Refusal> {
-    let mut items = request.input_items();
-    if !refers {
-        return Ok(items);
-    }
-    let referred = request.root().get("input").into_iter().flat_map(Value::items);
-    for (item, value) in items.iter_mut().zip(referred) {
-        let text = |key: &str| value.get(key).and_then(Value::as_str);
-        if text("type").as_deref() != Some(REFERENCE) {
-            continue;
+/// The client's own items.
+struct Input {
+    /// With those that it only names put in their place.
+    items: Vec<String>,
+    /// Whether some are left out, because only their backend can read them.
+    has_sealed_parts: bool,
+    /// The same for the one backend that can.
+    referring: Option<Referring>,
+}
+
+// === impl Input ===
+
+impl Input {
+    /// Puts the items that are only named in their place, where they are known to be this caller's. A backend is never
+    /// asked for others.
+    fn of(
+        responses: &Responses,
+        owner: &Owner,
+        request: &ResponsesRequest,
+        refers: bool,
+    ) -> Result<Self, Refusal> {
+        let items = request.input_items();
+        if !refers {
+            return Ok(Self { items, has_sealed_parts: false, referring: None });
         }
-        // A backend is never asked for what the router does not know to be this caller's.
-        let id = text("id").unwrap_or_default();
-        let found = match referenced_response(&id) {
-            Some(response) => responses.item(owner, &response, &id),
-            None => Ok(None),
-        };
-        let found = found.map_err(|error| endpoints::failed(&error))?;
-        let Some(found) = found else {
-            let error = ApiError::new(400, format!("Item with id '{}' not found.", endpoints::shown(&id)));
-            return Err(Refusal::of(error.with_param("input"), "invalid_state"));
-        };
-        *item = found;
+        let mut input =
+            Self { items: Vec::with_capacity(items.len()), has_sealed_parts: false, referring: None };
+        let (mut whole, mut keepers) = (Vec::with_capacity(items.len()), Vec::new());
+        let values = request.root().get("input").into_iter().flat_map(Value::items);
+        for (item, value) in items.into_iter().zip(values) {
+            let text = |key: &str| value.get(key).and_then(Value::as_str);
+            if text("type").as_deref() != Some(REFERENCE) {
+                whole.push(unnamed(&item));
+                input.items.push(item);
+                continue;
+            }
+            let name = text("id").unwrap_or_default();
+            match responses.item(owner, &name).map_err(|error| endpoints::failed(&error))? {
+                Some(Referenced::Item(found)) => {
+                    whole.push(found.clone());
+                    input.items.push(found);
+                }
+                Some(Referenced::Kept { backend, model }) => {
+                    whole.push(serde_json::json!({"type": REFERENCE, "id": name}).to_string());
+                    keepers.push((backend, model));
+                    input.has_sealed_parts = true;
+                }
+                None => {
+                    let message = format!("Item with id '{}' not found.", endpoints::shown(&name));
+                    let error = ApiError::new(400, message).with_param("input");
+                    return Err(Refusal::of(error, "invalid_state"));
+                }
+            }
+        }
+        keepers.dedup();
+        if let [(backend, model)] = &keepers[..] {
+            let (backend, model) = (backend.clone(), model.clone());
+            input.referring = Some(Referring { backend, model, items: whole });
+        }
+        Ok(input)
     }
-    Ok(items)
 }

@@ -14,7 +14,7 @@ use vsr_protocol::{
     json::{Document, Kind, Value},
     sse::{Decoder, Frame},
 };
-use vsr_responses::{Draft, Error};
+use vsr_responses::{Draft, Error, Progress};
 
 use super::{Turn, turn};
 use crate::{events::EventStream, guard};
@@ -35,6 +35,8 @@ pub(crate) struct Recorder {
     draft: Draft,
     /// The id that the backend gave the response, if it keeps it.
     upstream_id: Option<String>,
+    /// Where it can be read while it is made.
+    progress: Option<Progress>,
     /// The number of the last event that had one.
     sequence: Option<u64>,
     /// What the client gets next.
@@ -69,6 +71,7 @@ impl Recorder {
             turn,
             draft: Draft::new(max_bytes),
             upstream_id: None,
+            progress: None,
             sequence: None,
             pending: Vec::new(),
             saving: None,
@@ -174,20 +177,23 @@ impl Recorder {
             self.upstream_id = turn::upstream_id(response);
         }
         let is_last = matches!(&*kind, "response.completed" | "response.incomplete" | "response.failed");
+        if self.turn.stores && self.progress.is_none() && !self.is_settled && !is_last {
+            self.progress = self.turn.begin(response);
+        }
         let told = |is_stored| {
             let json = self.turn.edits(&["response"], is_stored).apply_to_document(&document);
             event_of(&kind, &json)
         };
         if is_last && !self.is_settled && !self.turn.can_go_on_from(response.get("output")) {
             tracing::warn!(id = self.turn.id.id(), "a response whose output cannot be read was not stored");
-            self.is_settled = true;
+            (self.is_settled, self.progress) = (true, None);
             return Some(told(false));
         }
         if !is_last || self.is_settled || !self.turn.keeps() {
             self.is_settled |= is_last;
             return Some(told(self.turn.stores));
         }
-        let (stored, unstored) = (told(self.turn.stores), told(false));
+        let (stored, unstored) = (told(self.turn.stores && !self.is_deleted()), told(false));
         let body = Document::parse_tolerant(Bytes::from(response.raw().to_owned()))
             .map(|response| self.turn.edits(&[], self.turn.stores).apply_to_document(&response))?;
         self.save(String::from_utf8_lossy(&body).into_owned(), Some((stored, unstored)));
@@ -196,10 +202,21 @@ impl Recorder {
 
     fn save(&mut self, body: String, told: Option<(Bytes, Bytes)>) {
         self.is_settled = true;
-        let kept = self.turn.kept(body, self.upstream_id.take());
+        if self.is_deleted() && self.upstream_id.is_some() {
+            tracing::warn!(
+                id = self.turn.id.id(),
+                "a backend keeps its copy of a response that was deleted while it was made"
+            );
+        }
+        let kept = self.turn.kept(body, self.upstream_id.take(), self.progress.take());
         let responses = Arc::clone(&self.turn.responses);
         let stored = Box::pin(async move { responses.keep(kept).await });
         self.saving = Some(Saving { stored, told, after: Vec::new() });
+    }
+
+    /// Whether it was deleted while it was made.
+    fn is_deleted(&self) -> bool {
+        self.progress.as_ref().is_some_and(Progress::is_deleted)
     }
 
     fn saved(&mut self, stored: &Result<(), Error>) {
@@ -245,7 +262,8 @@ impl Drop for Recorder {
         }
         let why = json!({"reason": "client_disconnected"});
         if let Some(body) = self.broken_off("incomplete", "incomplete_details", &why) {
-            self.turn.responses.keep_later(self.turn.kept(body, None));
+            let kept = self.turn.kept(body, None, self.progress.take());
+            self.turn.responses.keep_later(kept);
         }
     }
 }

@@ -9,7 +9,9 @@ use vsr_protocol::{
     json::{Document, Kind, Value},
     openai_responses::ResponsesRequest,
 };
-use vsr_responses::{Kept, Owner, Record, ResponseId, Responses, Upstream, is_self_contained, unnamed};
+use vsr_responses::{
+    Kept, Owner, Progress, Record, ResponseId, Responses, Upstream, is_self_contained, unnamed,
+};
 use vsr_router::Forward;
 
 /// A turn whose answer is stored, or that goes on from one that is.
@@ -24,7 +26,9 @@ pub(crate) struct Turn {
     /// Whether the client wants the response kept.
     pub(crate) stores: bool,
     /// The client's own items.
-    pub(crate) input: Vec<String>,
+    pub(crate) input: Arc<Vec<String>>,
+    /// The same for a backend that keeps some of them to itself.
+    pub(crate) referring: Option<Referring>,
     /// The turns before it, the newest first.
     pub(crate) chain: Vec<String>,
     pub(crate) depth: u32,
@@ -44,6 +48,13 @@ pub(crate) struct Native {
     model: String,
     /// Whether it was told of the earlier turns by the id that it gave the last of them.
     is_mapped: bool,
+}
+
+/// A client's items of which some are only named, for the backend that knows them.
+pub(crate) struct Referring {
+    pub(crate) backend: String,
+    pub(crate) model: String,
+    pub(crate) items: Vec<String>,
 }
 
 /// How a backend is told of the earlier turns.
@@ -78,15 +89,22 @@ impl Turn {
             .before
             .as_ref()
             .filter(|before| !before.is_portable && before.backend == backend && before.model == model);
-        let shorter = known.and_then(|before| {
+        let with = |own: &[String], before: Option<&str>| {
             let document = Document::parse_tolerant(forward.body.clone())?;
             let mut edits = Edits::default();
-            let own: Vec<String> = self.input.iter().map(|item| unnamed(item)).collect();
             edits.set_json(&["input"], format!("[{}]", own.join(",")));
-            edits.set(&["previous_response_id"], &json!(before.id));
+            if let Some(before) = before {
+                edits.set(&["previous_response_id"], &json!(before));
+            }
             Some(edits.apply_to_document(&document))
+        };
+        let mapped = known.and_then(|before| {
+            let own: Vec<String> = self.input.iter().map(|item| unnamed(item)).collect();
+            with(&own, Some(&before.id))
         });
-        let is_mapped = shorter.is_some();
+        let is_mapped = mapped.is_some();
+        let referring = self.referring.as_ref().filter(|own| own.backend == backend && own.model == model);
+        let shorter = mapped.or_else(|| with(&referring?.items, None));
         self.native = Some(Native { backend: backend.to_owned(), model: model.to_owned(), is_mapped });
         shorter
     }
@@ -120,9 +138,17 @@ impl Turn {
         edits
     }
 
+    /// Begins to tell of a response that is being made, as `response` says it stands.
+    pub(crate) fn begin(&self, response: Value<'_>) -> Option<Progress> {
+        let response = Document::parse_tolerant(Bytes::from(response.raw().to_owned()))?;
+        let body = self.edits(&[], true).apply_to_document(&response);
+        let body = String::from_utf8(body.to_vec()).ok()?;
+        Some(self.responses.begin(&self.owner, &self.id.id(), Arc::clone(&self.input), body))
+    }
+
     /// The turn with its response, ready to be kept. `upstream_id` is the id that the backend gave it, if the backend
     /// keeps it as well.
-    pub(crate) fn kept(&self, body: String, upstream_id: Option<String>) -> Kept {
+    pub(crate) fn kept(&self, body: String, upstream_id: Option<String>, progress: Option<Progress>) -> Kept {
         let upstream = self.native.as_ref().zip(upstream_id).map(|(native, id)| {
             let bound = native.is_mapped && self.before.as_ref().is_some_and(|before| !before.is_portable);
             Upstream {
@@ -137,7 +163,7 @@ impl Turn {
             conversation: self.conversation.clone(),
             depth: self.depth,
             created_seconds: self.created_seconds,
-            input: self.input.clone(),
+            input: self.input.as_ref().clone(),
             body: Some(body),
             kept_output: Vec::new(),
             upstream,
@@ -147,7 +173,7 @@ impl Turn {
             record.kept_output = record.output().unwrap_or_default();
             record.body = None;
         }
-        Kept { owner: self.owner.clone(), id: self.id.id(), record, chain: self.chain.clone() }
+        Kept { owner: self.owner.clone(), id: self.id.id(), record, chain: self.chain.clone(), progress }
     }
 }
 

@@ -173,7 +173,7 @@ fn chain_of(store: &Arc<MemoryStore>, turns: u32) -> String {
             ..Record::default()
         };
         let owner = Owner::of(&Identity::default());
-        let kept = Kept { owner, id, record, chain: Vec::new() };
+        let kept = Kept { owner, id, record, chain: Vec::new(), progress: None };
         runtime.block_on(responses.keep(kept)).unwrap();
     }
     previous.unwrap()

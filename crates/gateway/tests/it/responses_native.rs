@@ -8,28 +8,28 @@ use crate::{
     scene::{CHAT, CHAT_PATH, Scene, Setting},
 };
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
 
-fn native(behaviour: Behaviour) -> (Backend, Scene) {
+pub(crate) fn native(behaviour: Behaviour) -> (Backend, Scene) {
     let backend = Backend::start(behaviour);
     let scene =
         Scene::set(&backend, &Setting { model: "responses: native".to_owned(), ..Setting::default() });
     (backend, scene)
 }
 
-fn upstream(id: &str, output: &Value) -> Value {
+pub(crate) fn upstream(id: &str, output: &Value) -> Value {
     json!({"id": id, "object": "response", "created_at": 1, "status": "completed", "model": "small-v1",
         "output": output, "previous_response_id": null, "store": true, "novel": [1, 2.50],
         "usage": {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}})
 }
 
-fn message(text: &str) -> Value {
+pub(crate) fn message(text: &str) -> Value {
     json!({"type": "message", "id": "msg_u", "status": "completed", "role": "assistant",
         "content": [{"type": "output_text", "text": text, "annotations": []}]})
 }
 
-fn reasoning() -> Value {
+pub(crate) fn reasoning() -> Value {
     json!({"type": "reasoning", "id": "rs_u", "summary": []})
 }
 
@@ -261,7 +261,7 @@ fn a_backend_is_not_asked_for_items_by_ids_that_may_be_anothers() {
     let (backend, scene) = native(Behaviour::default().reply(PATH, 200, JSON, reply));
     assert_eq!(ask(&scene, &json!({"input": "hi"})).status(), 200);
     for store in [true, false] {
-        let items = json!([{"type": "item_reference", "id": "msg_u"}]);
+        let items = json!([{"type": "item_reference", "id": "msg_other"}]);
         let refused = ask(&scene, &json!({"input": items, "store": store}));
         assert_eq!((refused.status(), &refused.json()["error"]["param"]), (400, &json!("input")));
         let untyped = ask(&scene, &json!({"input": [{"id": "msg_u"}], "store": store}));
@@ -330,6 +330,8 @@ fn a_native_stream_that_breaks_off_ends_in_an_error_with_the_next_number() {
     let whole = events("resp_u1", &json!([message("Hello.")]));
     let torn = whole.split("event: response.completed").next().unwrap().to_owned();
     let (_backend, scene) = native(Behaviour::default().reply(PATH, 200, EVENTS, torn));
-    let told = last_event(&ask(&scene, &json!({"input": "hi", "stream": true})));
-    assert_eq!((&told["type"], &told["sequence_number"]), (&json!("error"), &json!(3)));
+    for store in [true, false] {
+        let told = last_event(&ask(&scene, &json!({"input": "hi", "stream": true, "store": store})));
+        assert_eq!((&told["type"], &told["sequence_number"]), (&json!("error"), &json!(3)));
+    }
 }

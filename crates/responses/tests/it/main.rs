@@ -58,7 +58,13 @@ impl Service {
             body: Some(r#"{"output":[]}"#.to_owned()),
             ..Record::default()
         };
-        let kept = Kept { owner: owner.clone(), id: id.clone(), record, chain: history.chain.clone() };
+        let kept = Kept {
+            owner: owner.clone(),
+            id: id.clone(),
+            record,
+            chain: history.chain.clone(),
+            progress: None,
+        };
         self.responses.keep(kept).await.unwrap();
         id
     }
@@ -101,7 +107,7 @@ async fn a_chain_that_leads_to_itself_ends() {
         body: Some(r#"{"output":[]}"#.to_owned()),
         ..Record::default()
     };
-    let kept = Kept { owner: ann.clone(), id: first.clone(), record, chain: Vec::new() };
+    let kept = Kept { owner: ann.clone(), id: first.clone(), record, chain: Vec::new(), progress: None };
     service.responses.keep(kept).await.unwrap();
     for id in [&first, &second] {
         assert!(matches!(service.responses.history(&ann, id, &WIDE), Err(HistoryError::Broken)));
@@ -160,7 +166,8 @@ async fn bytes_are_bounded_in_all_and_for_each() {
     assert!(service.responses.find(&ann, &second).unwrap().is_some());
     assert!(service.responses.find(&ann, &third).unwrap().is_some());
     let record = Record { input: vec![said(&"x".repeat(700))], ..Record::default() };
-    let kept = Kept { owner: ann, id: ResponseId::fresh().unwrap().id(), record, chain: Vec::new() };
+    let kept =
+        Kept { owner: ann, id: ResponseId::fresh().unwrap().id(), record, chain: Vec::new(), progress: None };
     assert!(service.responses.keep(kept).await.is_err());
     assert_eq!((service.counted(Event::Kept), service.counted(Event::TooLarge)), (3, 1));
 }
@@ -209,7 +216,8 @@ async fn the_oldest_turns_are_left_out_where_that_is_asked_for_and_no_result_wit
             body: Some(format!(r#"{{"output":[{output}]}}"#)),
             ..Record::default()
         };
-        let kept = Kept { owner: ann.clone(), id: id.clone(), record, chain: history.chain.clone() };
+        let kept =
+            Kept { owner: ann.clone(), id: id.clone(), record, chain: history.chain.clone(), progress: None };
         service.responses.keep(kept).await.unwrap();
         service.responses.history(&ann, &id, &WIDE).unwrap()
     };
@@ -245,7 +253,7 @@ async fn what_only_the_upstream_knows_is_not_said_to_others() {
         upstream: Some(upstream.clone()),
         ..Record::default()
     };
-    let kept = Kept { owner: ann.clone(), id: id.clone(), record, chain: Vec::new() };
+    let kept = Kept { owner: ann.clone(), id: id.clone(), record, chain: Vec::new(), progress: None };
     service.responses.keep(kept).await.unwrap();
     let history = service.responses.history(&ann, &id, &WIDE).unwrap();
     // What it sealed goes back to it as it was, and to no other.
@@ -309,4 +317,53 @@ fn a_draft_holds_what_was_said_and_no_half_calls() {
     assert_eq!(ended["output"][0]["call_id"], "c");
     assert_eq!(ended["output"][1]["content"][0]["text"], "Hello");
     assert_eq!(ended["output"][1]["status"], "incomplete");
+}
+
+#[tokio::test]
+async fn many_small_values_push_out_their_owners_own_and_not_the_large_ones_of_others() {
+    let service = service(Bounds { max_entries: 8, ..bounds() });
+    let (ann, bob) = (owner("ann"), owner("bob"));
+    let large = service.turn(&ann, &"x".repeat(2000), &History::default()).await;
+    let mut small = Vec::new();
+    for number in 0..20 {
+        small.push(service.turn(&bob, &number.to_string(), &History::default()).await);
+    }
+    assert!(service.responses.find(&ann, &large).unwrap().is_some());
+    let left = small.iter().filter(|id| service.responses.find(&bob, id).unwrap().is_some()).count();
+    assert_eq!((left, service.counted(Event::Evicted)), (7, 13));
+}
+
+#[test]
+fn a_draft_that_is_too_large_holds_nothing() {
+    let note = |draft: &mut Draft, json: String| {
+        draft.note(Document::parse_tolerant(json.into()).unwrap().root());
+    };
+    let events: [fn(u64) -> String; 4] = [
+        |n| {
+            format!(
+                r#"{{"type":"response.output_item.added","output_index":{n},"item":{{"type":"message","id":"m"}}}}"#
+            )
+        },
+        |n| {
+            format!(
+                r#"{{"type":"response.output_item.added","output_index":{n},"item":{{"type":"reasoning"}}}}"#
+            )
+        },
+        |n| format!(r#"{{"type":"response.output_item.done","output_index":{n},"item":{{}}}}"#),
+        |n| {
+            format!(
+                r#"{{"type":"response.output_text.delta","output_index":0,"content_index":{n},"delta":""}}"#
+            )
+        },
+    ];
+    for event in events {
+        let mut draft = Draft::new(10_000);
+        note(&mut draft, r#"{"type":"response.created","response":{"id":"r"}}"#.to_owned());
+        note(&mut draft, events[0](0));
+        (0..1000).for_each(|n| note(&mut draft, event(n)));
+        assert!(draft.is_full());
+        assert_eq!(draft.ended("incomplete", Edits::default()), None);
+        note(&mut draft, r#"{"type":"response.in_progress","response":{"id":"r"}}"#.to_owned());
+        assert_eq!(draft.ended("incomplete", Edits::default()), None);
+    }
 }
