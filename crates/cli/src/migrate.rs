@@ -37,7 +37,10 @@ pub(crate) fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
         if args.output.is_none() {
             print(format_args!("{}", migrated.text))?;
         }
-        tell(file, &migrated);
+        // What is no configuration is told among the problems.
+        if migrated.changed || document.config().is_some() {
+            tell(file, &migrated);
+        }
         for problem in document.problems() {
             complain(format_args!("{problem}"));
         }

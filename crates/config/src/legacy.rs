@@ -114,6 +114,9 @@ const TOP_LEVEL: &[Removed] = &[
 
 const MIGRATE_HELP: &str = "run `vllm-sr config migrate FILE`";
 const TOP_LEVEL_HELP: &str = "the top level holds version, listeners, providers, routing and global";
+const HELM_HELP: &str = "these look like Helm values: the configuration is what stands under `config`; write that to a file of its own";
+const KUBERNETES_HELP: &str =
+    "this is a Kubernetes resource, which this version does not read; write the configuration as a file";
 
 /// Refuses keys that the contract had before v0.3. Whether the layout is the canonical one.
 pub(crate) fn reject(root: &Node, decoder: &mut Decoder<'_>) -> bool {
@@ -131,7 +134,7 @@ pub(crate) fn reject(root: &Node, decoder: &mut Decoder<'_>) -> bool {
     {
         let found: Vec<&str> = entries.iter().take(8).map(|entry| entry.key.as_str()).collect();
         let message = format!("this is no vllm-sr configuration; found the keys {}", found.join(", "));
-        decoder.push(Diagnostic::error(Path::root(), message).help(TOP_LEVEL_HELP));
+        decoder.push(Diagnostic::error(Path::root(), message).help(instead(root)));
         return false;
     }
     let is_canonical = old.is_empty() || root.get("routing").is_some() || root.get("global").is_some();
@@ -140,6 +143,20 @@ pub(crate) fn reject(root: &Node, decoder: &mut Decoder<'_>) -> bool {
         decoder.push(Diagnostic::error(Path::root(), message).help(MIGRATE_HELP));
     }
     is_canonical
+}
+
+/// What to do with a mapping that is no configuration.
+fn instead(root: &Node) -> &'static str {
+    let is_ours =
+        |key: &str| Config::KEYS.contains(&key) || TOP_LEVEL.iter().any(|removed| removed.path == key);
+    let within = root.get("config").and_then(Node::entries).unwrap_or_default();
+    if within.iter().any(|entry| is_ours(&entry.key)) {
+        HELM_HELP
+    } else if root.get("apiVersion").is_some() && root.get("kind").is_some() {
+        KUBERNETES_HELP
+    } else {
+        TOP_LEVEL_HELP
+    }
 }
 
 /// Reports every place that the dotted `pattern` reaches from `node`. Whether there was any.

@@ -102,7 +102,19 @@ fn a_file_of_something_else_is_no_configuration() {
     assert_eq!(
         problems("apiVersion: v1\nkind: Pod\n"),
         [
-            "c.yaml:1:1: error: this is no vllm-sr configuration; found the keys apiVersion, kind (the top level holds version, listeners, providers, routing and global)"
+            "c.yaml:1:1: error: this is no vllm-sr configuration; found the keys apiVersion, kind (this is a Kubernetes resource, which this version does not read; write the configuration as a file)"
         ]
     );
+}
+
+#[test]
+fn what_is_something_else_is_told_what_it_looks_like() {
+    let told = |text: &str| problems(text).concat();
+    for values in ["config: {version: v0.3}\nimage: {tag: x}\n", "config: {keyword_rules: []}\nreplicas: 1\n"]
+    {
+        assert!(told(values).contains("these look like Helm values"), "{}", told(values));
+    }
+    let resource = told("apiVersion: vllm.ai/v1alpha1\nkind: IntelligentRoute\n");
+    assert!(resource.contains("this is a Kubernetes resource"), "{resource}");
+    assert!(told("config: 1\nother: 2\n").contains("the top level holds version"));
 }

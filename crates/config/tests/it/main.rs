@@ -6,7 +6,6 @@ mod algorithms;
 mod conformance;
 mod edit;
 mod effective;
-mod fragments;
 mod import;
 mod legacy;
 mod migrate;

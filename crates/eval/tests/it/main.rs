@@ -1,7 +1,9 @@
 //! Calibration over the models that the binary embeds.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod conformance;
 mod metrics;
 
 use std::path::Path;

@@ -6,7 +6,6 @@ mod backends;
 mod balancing;
 mod checkpoints;
 mod checks;
-mod conformance;
 mod explicit_models;
 mod knowledge;
 mod migrated;
