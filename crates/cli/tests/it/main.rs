@@ -4,6 +4,7 @@
 mod environment;
 mod envoy;
 mod eval;
+mod guide;
 mod hub;
 mod migrate;
 mod reload;

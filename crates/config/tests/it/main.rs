@@ -4,6 +4,7 @@
 
 mod algorithms;
 mod conformance;
+mod dialects;
 mod edit;
 mod effective;
 mod import;
