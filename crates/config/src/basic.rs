@@ -151,6 +151,11 @@ impl<T: Contract> Contract for Option<T> {
             && !words.iter().any(|word| word == "")
         {
             words.push("".into());
+            if let Some(meanings) =
+                schema.get_mut("enumDescriptions").and_then(serde_json::Value::as_array_mut)
+            {
+                meanings.push("As if absent.".into());
+            }
         }
         schema
     }
@@ -212,6 +217,10 @@ impl<T: Contract> Contract for Vec<T> {
 
 impl<T: Contract> Contract for BTreeMap<String, T> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        if T::IS_CREDENTIAL && node.entries().is_none() {
+            decoder.error("expected a mapping of names to credentials");
+            return None;
+        }
         let entries = decoder.entries(node)?;
         let decode_entry = |entry: &Entry| {
             let value = decoder.in_key(&entry.key, |decoder| T::decode(&entry.value, decoder));

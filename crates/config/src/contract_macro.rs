@@ -192,7 +192,15 @@ macro_rules! contract_enum {
             }
 
             fn schema(_: &mut crate::decode::Schemas) -> serde_json::Value {
-                contract_enum!(@schema [$($word, $($alias,)*)*] $($otherwise)?)
+                let (mut words, mut meanings) = (Vec::new(), Vec::new());
+                $(
+                    let meaning = crate::schema::prose(concat!($($variant_doc, "\n",)* ""));
+                    for word in [$word $(, $alias)*] {
+                        words.push(word);
+                        meanings.push(meaning.clone());
+                    }
+                )*
+                contract_enum!(@schema words meanings $($otherwise)?)
             }
         }
     )*};
@@ -206,9 +214,11 @@ macro_rules! contract_enum {
         Some(Self::$otherwise)
     }};
 
-    (@schema $words:tt) => { serde_json::json!({ "enum": $words }) };
-    (@schema $words:tt $otherwise:ident) => {
-        serde_json::json!({ "type": "string", "examples": $words })
+    (@schema $words:ident $meanings:ident) => {
+        serde_json::json!({ "enum": $words, "enumDescriptions": $meanings })
+    };
+    (@schema $words:ident $meanings:ident $otherwise:ident) => {
+        serde_json::json!({ "type": "string", "examples": $words, "enumDescriptions": $meanings })
     };
 }
 

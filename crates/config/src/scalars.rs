@@ -195,7 +195,11 @@ impl Contract for Expanded {
     }
 
     fn schema(_: &mut Schemas) -> serde_json::Value {
-        json!({ "type": "string", "description": "${VAR} and ${VAR:-default} are replaced." })
+        json!({
+            "type": "string",
+            "description": "${VAR} and ${VAR:-default} are replaced.",
+            "$comment": "${VAR} and ${VAR:-default} are replaced.",
+        })
     }
 }
 
@@ -227,6 +231,8 @@ impl Contract for Secret {
         json!({
             "type": ["string", "number"],
             "description": "A credential. ${VAR} and ${VAR:-default} are replaced.",
+            "$comment": "${VAR} and ${VAR:-default} are replaced.",
+            "writeOnly": true,
         })
     }
 }

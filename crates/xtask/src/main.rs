@@ -1,9 +1,10 @@
 //! The project's own tasks: `cargo xtask <task>`.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use xtask::{configuration, root};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -15,21 +16,21 @@ struct Args {
 enum Task {
     /// Write the JSON Schema of the configuration to config/schema
     Schema,
+    /// Write docs/configuration.md
+    Docs,
 }
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().task {
-        Task::Schema => write_schema(),
+        Task::Schema => {
+            write("config/schema/vllm-sr.schema.json", &format!("{:#}\n", vsr_config::json_schema()))
+        }
+        Task::Docs => write("docs/configuration.md", &configuration()?),
     }
 }
 
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-}
-
-fn write_schema() -> anyhow::Result<()> {
-    let path = root().join("config/schema/vllm-sr.schema.json");
-    fs::create_dir_all(path.parent().context("the schema has a folder")?)?;
-    fs::write(&path, format!("{:#}\n", vsr_config::json_schema()))
-        .with_context(|| format!("cannot write {}", path.display()))
+fn write(file: &str, text: &str) -> anyhow::Result<()> {
+    let path = root().join(file);
+    fs::create_dir_all(path.parent().context("the file has a folder")?)?;
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }

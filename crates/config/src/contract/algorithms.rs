@@ -133,11 +133,11 @@ contract! {
 
     /// How much each factor counts.
     pub struct MultiFactorWeights {
-        /// Quality.
+        /// How much quality counts.
         quality: f64 = 0.0,
-        /// Latency.
+        /// How much latency counts.
         latency: f64 = 0.0,
-        /// Cost.
+        /// How much cost counts.
         cost: f64 = 0.0,
         /// Requests in flight.
         load: f64 = 0.0,

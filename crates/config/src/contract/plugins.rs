@@ -25,7 +25,7 @@ contract! {
     pub struct SystemPromptPlugin {
         /// Whether it is on.
         enabled: bool = true,
-        /// The prompt.
+        /// What is put before the conversation.
         system_prompt: String = String::new(),
         /// What happens to a system prompt that is there already.
         mode: SystemPromptMode = SystemPromptMode::Insert,

@@ -47,7 +47,7 @@ contract! {
         kb: Option<String> = None,
         /// The metric of a `kb_metric`.
         metric: Option<String> = None,
-        /// The factor.
+        /// What the value is multiplied by.
         weight: f64,
         /// What is taken from the evidence.
         value_source: ValueSource = ValueSource::Default,
@@ -61,7 +61,7 @@ contract! {
     pub struct Mapping {
         /// Its name.
         name: String,
-        /// The score.
+        /// The projection score that is put into bands.
         source: String,
         /// How many outputs it may emit.
         method: MappingMethod = MappingMethod::ThresholdBands,

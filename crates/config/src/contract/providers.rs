@@ -86,7 +86,7 @@ contract! {
         api_version: Option<String> = None,
         /// The path of chat completions, used as it is.
         chat_path: Option<String> = None,
-        /// The key.
+        /// The key itself; better named by `api_key_env`, or written as `${VAR}`.
         api_key: Option<Secret> = None,
         /// The environment variable that holds the key.
         api_key_env: Option<String> = None,

@@ -36,7 +36,7 @@ contract! {
         quality_score: Option<f64> = None,
         /// `ar`, `diffusion` or `omni`.
         modality: Option<String> = None,
-        /// Free words.
+        /// Words of your own.
         tags: Vec<String> = Vec::new(),
     }
 

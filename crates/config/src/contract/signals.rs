@@ -254,7 +254,7 @@ contract! {
         name: String,
         /// The role: what decisions name.
         role: String,
-        /// Who has it.
+        /// The users and groups who have the role.
         subjects: Vec<Subject>,
         /// For people.
         description: Option<String> = None,
@@ -370,7 +370,7 @@ contract! {
         description: Option<String> = None,
         /// Event types.
         event_types: Vec<String> = Vec::new(),
-        /// Severities.
+        /// Words for how severe an event is.
         severities: Vec<Severity> = Vec::new(),
         /// Action codes.
         action_codes: Vec<String> = Vec::new(),

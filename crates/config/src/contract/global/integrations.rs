@@ -24,7 +24,7 @@ contract! {
         top_k: u32 = 3,
         /// The similarity from which a tool is added, 0..=1.
         similarity_threshold: Option<f64> = None,
-        /// The file.
+        /// The file that holds the tools.
         tools_db_path: Expanded = Expanded("config/tools_db.json".into()),
         /// Whether no tools are sent when none is found.
         fallback_to_empty: bool = true,

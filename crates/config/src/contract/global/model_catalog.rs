@@ -80,7 +80,7 @@ contract! {
         parser_type: ExternalParser = ExternalParser::Auto,
         /// The score from which its answer counts, 0..=1.
         threshold: Option<f64> = None,
-        /// The key.
+        /// The key that the server asks for.
         access_key: Option<Secret> = None,
         /// The most output tokens.
         max_tokens: Option<u32> = None,
@@ -100,7 +100,7 @@ contract! {
         name: Option<String> = None,
         /// Whether the chat template is applied.
         use_chat_template: bool = false,
-        /// The prompt.
+        /// The text that the model is asked with.
         prompt_template: Option<String> = None,
     }
 }

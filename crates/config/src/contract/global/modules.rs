@@ -140,7 +140,7 @@ contract! {
         env: BTreeMap<String, Secret> = BTreeMap::new(),
         /// The server's URL.
         url: Option<Expanded> = None,
-        /// The tool.
+        /// The tool of the server that classifies.
         tool_name: Option<String> = None,
         /// The score from which a subject counts, 0..=1.
         threshold: Option<f64> = None,
@@ -285,7 +285,7 @@ contract! {
 
     /// The classifier of modalities.
     pub struct ModalityClassifier {
-        /// The model.
+        /// The directory of the model.
         model_path: Expanded = Expanded::default(),
         /// Whether it runs on the processor.
         use_cpu: bool = true,

@@ -10,7 +10,7 @@ contract! {
     pub struct Observability {
         /// Metrics.
         metrics: Metrics = Metrics::default(),
-        /// Traces.
+        /// Traces for OpenTelemetry.
         tracing: Tracing = Tracing::default(),
     }
 
@@ -42,7 +42,7 @@ contract! {
         max_models: u32 = 0,
     }
 
-    /// Traces.
+    /// Traces for OpenTelemetry.
     pub struct Tracing {
         /// Whether they are sent.
         enabled: bool = true,

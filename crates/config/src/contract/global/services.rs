@@ -198,7 +198,7 @@ contract! {
 
     /// The headers that name users.
     pub struct AuthzIdentity {
-        /// The user.
+        /// The header that names the user.
         user_id_header: String = "x-authz-user-id".into(),
         /// The user's groups, comma-separated.
         user_groups_header: String = "x-authz-user-groups".into(),
@@ -248,7 +248,7 @@ contract! {
 
     /// Whom a limit concerns; `*` or absent is everybody.
     pub struct RateLimitMatch {
-        /// A user.
+        /// Only for this user.
         user: Option<String> = None,
         /// A group.
         group: Option<String> = None,
