@@ -9,7 +9,7 @@ use axum::{
 use http::header;
 use serde_json::{Map, Value, json};
 
-use crate::server::ENDPOINTS;
+use crate::{guard::OPEN_PATHS, server::ENDPOINTS};
 
 /// One endpoint.
 pub(crate) struct Endpoint {
@@ -23,6 +23,11 @@ const SERVICE: &str = "vllm-sr";
 const ABOUT: &str = "The management API of a semantic router";
 /// Nothing may be loaded, run or framed.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+/// Paths that take or show more than one form.
+const CONFIGURATION: &str = "/config/router";
+const VALIDATE: &str = "/config/router/validate";
+const VERSION: &str = "/config/router/versions/{version}";
+const ROLL_BACK: &str = "/config/router/rollback";
 const TASKS: [(&str, &str); 3] = [
     ("intent", "Which subject a text is about"),
     ("pii", "Which personal data stand in a text"),
@@ -90,7 +95,8 @@ fn operation(endpoint: &Endpoint) -> Value {
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let parameters = endpoint.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let parameters = parameters
-        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .chain(of_configuration(endpoint));
     let mut operation = json!({
         "operationId": format!("{}_{}", endpoint.method, words.join("_")),
         "summary": endpoint.description,
@@ -104,12 +110,38 @@ fn operation(endpoint: &Endpoint) -> Value {
         },
     });
     if matches!(endpoint.method, "post" | "put" | "patch") {
-        operation["requestBody"] = json!({
-            "required": true,
-            "content": { "application/json": { "schema": { "type": "object" } } },
-        });
+        let kinds: &[&str] = match (endpoint.method, endpoint.path) {
+            ("patch", CONFIGURATION) => {
+                &["application/json", "application/merge-patch+json", "application/yaml"]
+            }
+            (_, CONFIGURATION | VALIDATE) => &["application/json", "application/yaml"],
+            _ => &["application/json"],
+        };
+        let content =
+            kinds.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": { "type": "object" } })));
+        operation["requestBody"] = json!({ "required": true, "content": content.collect::<Map<_, _>>() });
+    }
+    if OPEN_PATHS.contains(&endpoint.path) {
+        operation["security"] = json!([]);
     }
     operation
+}
+
+/// How the configuration is shown, and for which state of it a change is meant.
+fn of_configuration(endpoint: &Endpoint) -> Vec<Value> {
+    let choice = |name: &str, words: [&str; 2]| json!({ "name": name, "in": "query", "required": false, "schema": { "type": "string", "enum": words } });
+    match (endpoint.method, endpoint.path) {
+        ("get", CONFIGURATION) => {
+            vec![choice("view", ["written", "effective"]), choice("format", ["json", "yaml"])]
+        }
+        ("get", VERSION) => vec![choice("format", ["json", "yaml"])],
+        ("put" | "patch", CONFIGURATION) | ("post", ROLL_BACK) => vec![json!({
+            "name": "If-Match", "in": "header", "required": false,
+            "description": "The `ETag` of the state that the change is meant for",
+            "schema": { "type": "string" },
+        })],
+        _ => Vec::new(),
+    }
 }
 
 /// `GET /docs`.

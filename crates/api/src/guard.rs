@@ -23,7 +23,8 @@ pub(crate) struct Guard {
 }
 
 /// Paths that need no token: probes must work without secrets, and what the API is, is no secret.
-const OPEN_PATHS: [&str; 6] = ["/health", "/ready", "/startup-status", "/api/v1", "/openapi.json", "/docs"];
+pub(crate) const OPEN_PATHS: [&str; 6] =
+    ["/health", "/ready", "/startup-status", "/api/v1", "/openapi.json", "/docs"];
 
 /// Lets a request pass, or says why not.
 pub(crate) async fn check(

@@ -43,13 +43,23 @@ pub(crate) fn back_up(path: &Path, replace: bool) -> anyhow::Result<Option<PathB
     if !path.exists() {
         return Ok(None);
     }
+    may_back_up(path, replace)?;
     let backup = beside(path, ".bak");
-    if !replace && backup.symlink_metadata().is_ok() {
-        bail!("the backup {} is there already; move it away, or add --force", backup.display());
-    }
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     write(&backup, &text, Some(path), replace)?;
     Ok(Some(backup))
+}
+
+/// Whether [`back_up`] would find its place free.
+///
+/// # Errors
+/// If there is such a copy and `replace` is false.
+pub(crate) fn may_back_up(path: &Path, replace: bool) -> anyhow::Result<()> {
+    let backup = beside(path, ".bak");
+    if !replace && path.exists() && backup.symlink_metadata().is_ok() {
+        bail!("the backup {} is there already; move it away, or add --force", backup.display());
+    }
+    Ok(())
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

@@ -61,11 +61,12 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
             model.name
         );
     }
-    // Both backups before either file changes.
+    // Both backups before either file changes, and none if one is not possible.
+    let files: Vec<_> =
+        std::iter::once(&args.target).chain(behind.iter().map(|behind| &behind.file)).collect();
+    files.iter().try_for_each(|file| files::may_back_up(file, args.force))?;
     let mut backups = Vec::new();
-    for file in
-        std::iter::once(args.target.as_path()).chain(behind.iter().map(|behind| behind.file.as_path()))
-    {
+    for file in files {
         backups.extend(files::back_up(file, args.force)?);
     }
     files::write(&args.target, &with_models.text, None, true)?;

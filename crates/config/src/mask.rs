@@ -128,7 +128,8 @@ fn walk(node: &mut Node, place: &Path, is_named: bool, visit: &mut Visit<'_>) {
             let name = entries.iter().find(|entry| entry.key == "name").and_then(|entry| entry.value.text());
             let names_secret = name.is_some_and(names_credential);
             for entry in entries {
-                let is_named = names_credential(&entry.key) || (names_secret && entry.key == "value");
+                let is_named =
+                    is_named || names_credential(&entry.key) || (names_secret && entry.key == "value");
                 walk(&mut entry.value, &place.key(entry.key.as_str()), is_named, visit);
             }
         }

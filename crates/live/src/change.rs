@@ -246,20 +246,30 @@ impl Live {
         }
     }
 
-    /// Keeps the old text and replaces the file. The version that holds the old text.
+    /// Keeps the old text and replaces the file, unless it was changed meanwhile. The version that holds the old text.
     fn write(&self, old: &ConfigText, new: &ConfigText) -> Result<String, ChangeError> {
         let version = self
             .versions
             .add(old, self.clock.now())
             .map_err(|reason| ChangeError::Storage { what: "the text before cannot be kept", reason })?;
+        // Checking and preparing may have taken long, and the file is open to others all the time.
+        let written = self.expect(Some(old.hash())).and_then(|_| self.replace_with(new));
+        match written {
+            Ok(()) => self.versions.prune(),
+            // Nothing was replaced: what was kept is no earlier text.
+            Err(_) => self.versions.take_back(&version),
+        }
+        written.map(|()| version)
+    }
+
+    fn replace_with(&self, new: &ConfigText) -> Result<(), ChangeError> {
         replace(self.file(), new.bytes()).map_err(|reason| match reason.kind() {
             io::ErrorKind::ReadOnlyFilesystem
             | io::ErrorKind::PermissionDenied
             | io::ErrorKind::ResourceBusy
             | io::ErrorKind::CrossesDevices => ChangeError::ReadOnly(reason),
             _ => ChangeError::Storage { what: "the configuration cannot be written", reason },
-        })?;
-        Ok(version)
+        })
     }
 }
 

@@ -170,7 +170,11 @@ impl Live {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match ConfigText::read(&self.file) {
             Ok(text) => text,
-            Err(error) => return self.refuse(cause, &format!("it cannot be read: {error}"), Vec::new()),
+            Err(error) => {
+                // When it is back it is read again, also if it says what it said before.
+                self.state().seen.clear();
+                return self.refuse(cause, &format!("it cannot be read: {error}"), Vec::new());
+            }
         };
         let is_known = std::mem::replace(&mut self.state().seen, text.hash().to_owned()) == text.hash();
         if is_known && cause == Cause::File {

@@ -22,11 +22,12 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&draft);
     }
     replaced?;
-    // The rename itself is only kept once the directory is.
-    match target.parent().map(File::open) {
-        Some(Ok(directory)) => directory.sync_all(),
-        _ => Ok(()),
+    // The rename itself is only kept once the directory is. It is done, whatever becomes of that.
+    let kept = target.parent().map(|directory| File::open(directory).and_then(|it| it.sync_all()));
+    if let Some(Err(error)) = kept {
+        tracing::warn!("the folder of the configuration cannot be synchronised: {error}");
     }
+    Ok(())
 }
 
 fn fill(draft: &Path, bytes: &[u8], like: &Path) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! The text of a configuration file, as it was read at one time.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -23,8 +23,11 @@ impl ConfigText {
     /// Reads a file. One that is too large is cut, which its document reports.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If it cannot be read, or is something else: opening a pipe would wait for its other end.
     pub fn read(file: &Path) -> io::Result<Self> {
+        if !fs::metadata(file)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
         let mut bytes = Vec::new();
         File::open(file)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
         Ok(Self::new(file, bytes))

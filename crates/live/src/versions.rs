@@ -46,18 +46,23 @@ impl Versions {
 
     /// All, the newest first.
     pub(crate) fn list(&self) -> io::Result<Vec<Version>> {
-        let names = self.names()?;
-        let read = names.into_iter().map(|version| {
-            let text = ConfigText::read(&self.path(&version))?;
-            Ok(Version {
+        let mut found = Vec::new();
+        for version in self.names()? {
+            let text = match ConfigText::read(&self.path(&version)) {
+                Ok(text) => text,
+                // It gave way to a newer one in between.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            found.push(Version {
                 timestamp: time_of(&version).rfc3339(),
                 source: "manual",
                 filename: format!("{PREFIX}{version}{SUFFIX}"),
                 hash: text.hash().to_owned(),
                 version,
-            })
-        });
-        read.collect()
+            });
+        }
+        Ok(found)
     }
 
     /// The text of a version, read as if it were `file`; `None` if there is no such version.
@@ -68,7 +73,7 @@ impl Versions {
         Ok(Some(ConfigText::new(file, text.bytes())))
     }
 
-    /// Keeps a text, and lets the oldest go. Its version.
+    /// Keeps a text. Its version.
     pub(crate) fn add(&self, text: &ConfigText, now: Timestamp) -> io::Result<String> {
         make_private(&self.directory)?;
         // Later than all others, whatever the clock does.
@@ -85,10 +90,23 @@ impl Versions {
         };
         file.write_all(text.bytes())?;
         file.sync_all()?;
-        for old in self.names()?.into_iter().skip(MOST) {
-            fs::remove_file(self.path(&old))?;
-        }
         Ok(version)
+    }
+
+    /// Lets the oldest go.
+    pub(crate) fn prune(&self) {
+        let names = self.names().unwrap_or_default();
+        names.iter().skip(MOST).for_each(|old| self.take_back(old));
+    }
+
+    /// Lets one go. One that stays makes room when the next is added.
+    pub(crate) fn take_back(&self, version: &str) {
+        let path = self.path(version);
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(version, "an earlier configuration cannot be removed: {error}");
+        }
     }
 
     /// The names of all versions, the newest first.
@@ -100,7 +118,11 @@ impl Versions {
         };
         let mut names = Vec::new();
         for entry in entries {
-            let file = entry?.file_name();
+            let entry = entry?;
+            if !entry.file_type()?.is_file() {
+                continue;
+            }
+            let file = entry.file_name();
             let name = file.to_str().and_then(|file| file.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
             names.extend(name.filter(|name| is_version(name)).map(str::to_owned));
         }

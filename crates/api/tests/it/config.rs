@@ -266,6 +266,31 @@ fn of_two_changes_at_once_one_is_told_to_wait() {
     assert!(text(&scene).contains("name: first"));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_cannot_be_replaced_is_locked_and_nothing_is_kept_of_the_change() {
+    use std::os::unix::fs::PermissionsExt;
+    if rustix::process::geteuid().is_root() {
+        // Root may write everywhere: this thread, and those of the scene, go on as nobody.
+        rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
+    }
+    let scene = open();
+    let folder = scene.folder.as_ref().unwrap().path().to_owned();
+    let allow = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    // Earlier texts are kept elsewhere, as where the file is a `ConfigMap`.
+    fs::create_dir(folder.join("versions")).unwrap();
+    allow(0o555);
+    let put = FILE_POLICY.replace("name: coding", "name: other");
+    let refused = send(&scene, "PUT", "/config/router", "application/yaml", &[], &put);
+    let versions = get(&scene, "/config/router/versions").json();
+    allow(0o755);
+    assert_eq!(told(&refused), (423, json!("CONFIG_READ_ONLY")), "{}", refused.text());
+    assert!(refused.text().contains("mount its directory writable"), "{}", refused.text());
+    assert_eq!((text(&scene).as_str(), versions), (FILE_POLICY, json!([])));
+    assert_eq!(scene.router.snapshot().config().routing.decisions[0].name, "coding");
+    assert_eq!(send(&scene, "PUT", "/config/router", "application/yaml", &[], &put).status(), 200);
+}
+
 #[test]
 fn the_token_of_a_new_configuration_opens_what_the_old_one_opened() {
     let scene = open();
@@ -344,4 +369,31 @@ fn every_endpoint_that_is_told_of_is_there_and_told_of_three_times() {
             assert_ne!(told(&answer).1, "NOT_FOUND", "{method} {path}");
         }
     }
+}
+
+#[test]
+fn every_route_is_described_with_what_it_takes_and_whether_it_needs_the_token() {
+    let scene = open();
+    let described = RawClient::get(scene.api, "/openapi.json").json();
+    let mut counted = 0;
+    for (path, operations) in described["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            counted += 1;
+            let asked = path.replace("{version}", "20260131-235959-000").replace("{name}", "none");
+            let method = method.to_uppercase();
+            let without = [("host", "localhost"), ("content-type", "application/json")];
+            let answer = RawClient::request(scene.api, &method, &asked, &without, b"{}");
+            let is_open = operation["security"] == json!([]);
+            assert_eq!(answer.status() != 401, is_open, "{method} {path}: {}", answer.status());
+            for kind in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+                // Nothing that could be put in force.
+                let answer = send(&scene, &method, &asked, kind.0, &[], "[");
+                assert_ne!(answer.status(), 415, "{method} {path} does not take {}", kind.0);
+            }
+        }
+    }
+    assert!(counted > 25, "{counted}");
+    let patch = &described["paths"]["/config/router"]["patch"];
+    assert_eq!(patch["parameters"][0]["name"], "If-Match");
+    assert!(patch["requestBody"]["content"]["application/merge-patch+json"].is_object(), "{patch}");
 }

@@ -140,6 +140,22 @@ fn openclaw_is_put_behind_the_router_and_both_files_are_kept() {
 }
 
 #[test]
+fn no_backup_is_left_where_one_of_the_two_is_not_possible() {
+    let claw = r#"{"models": {"providers": {"home": {"baseUrl": "http://127.0.0.1:8000/v1", "models": [{"id": "m"}]}}}}"#;
+    let directory = scene("openclaw.json", claw);
+    fs::write(directory.path().join("openclaw.json.bak"), "earlier").unwrap();
+    let before = config(8899, 8080, 9190, 8000);
+    fs::write(directory.path().join("config.yaml"), &before).unwrap();
+    let output =
+        run(directory.path(), &["config", "import", "--from", "openclaw", "--source", "openclaw.json"]);
+    code(&output, 1);
+    assert!(text(&output.stderr).contains("openclaw.json.bak is there already"), "{}", text(&output.stderr));
+    assert_eq!(read(directory.path(), "config.yaml"), before);
+    assert_eq!(read(directory.path(), "openclaw.json"), claw);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3, "no config.yaml.bak");
+}
+
+#[test]
 fn the_models_of_a_running_server_make_a_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -45,6 +45,14 @@ fn merged(patch: Value) -> Edited {
 }
 
 #[test]
+fn whatever_stands_under_the_name_of_a_credential_is_masked() {
+    let text = format!("{TEXT}misplaced: {{api_key: {{openai: sk-deep, others: [sk-deeper]}}}}\n");
+    let shown = read(&text).masked(&Masks::default()).unwrap();
+    assert!(!shown.to_string().contains("sk-deep"), "{shown}");
+    assert!(shown["misplaced"]["api_key"]["openai"].as_str().unwrap().starts_with("********:"), "{shown}");
+}
+
+#[test]
 fn a_patch_changes_what_it_names_and_leaves_comments_and_style() {
     let edited = merged(json!({
         "listeners": [{"name": "main", "address": "127.0.0.1", "api_keys": ["key-one", "${SECOND_KEY}"], "port": 9000}],

@@ -142,6 +142,14 @@ fn an_unset_variable_is_an_error_where_it_stands() {
 fn a_misplaced_credential_is_not_shown() {
     let text = "version: v0.3\nlisteners:\n  - api_keys: hush\n";
     assert_eq!(problems(text), ["c.yaml:3:5: error: listeners[0].api_keys: expected a list of credentials"]);
+    let headers = BASE
+        .replace("endpoint: '127.0.0.1:8000'", "endpoint: '127.0.0.1:8000', extra_headers: 'x-key: sk-1'");
+    assert_eq!(
+        problems(&headers),
+        [
+            "c.yaml:12:51: error: providers.models[0].backend_refs[0].extra_headers: expected a mapping of names to credentials"
+        ]
+    );
     let text = format!("{BASE}global: {{stores: {{memory: {{redis_cache: {{password: [hush]}}}}}}}}\n");
     assert_eq!(
         findings(&text),

@@ -31,6 +31,17 @@ fn a_file_that_is_removed_and_comes_back_is_noticed() {
     assert_eq!(scene.decision(), "back");
 }
 
+#[test]
+fn a_file_that_was_gone_for_a_while_is_current_again_when_it_says_what_it_said() {
+    let scene = Scene::new();
+    let _watcher = scene.live.watch(OFTEN).unwrap();
+    fs::remove_file(&scene.file).unwrap();
+    scene.wait(|status| status.refused == 1 && !status.current);
+    scene.write(&policy("first"));
+    scene.wait(|status| status.applied == 1 && status.current);
+    assert_eq!(scene.metric("vsr_config_current"), "1");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_swap_of_a_config_maps_link_is_noticed() {

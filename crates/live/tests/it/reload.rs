@@ -81,6 +81,21 @@ fn an_empty_file_and_a_file_that_is_gone_are_refused() {
     assert_eq!(scene.decision(), "first");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let scene = Scene::new();
+    fs::remove_file(&scene.file).unwrap();
+    mknodat(CWD, &scene.file, FileType::Fifo, Mode::RUSR, 0).unwrap();
+    let (message, _) = refusal(scene.live.reload(Cause::File));
+    assert_eq!(message, "it cannot be read: it is no regular file");
+    fs::remove_file(&scene.file).unwrap();
+    fs::create_dir(&scene.file).unwrap();
+    assert!(refusal(scene.live.reload(Cause::Signal)).0.contains("it is no regular file"));
+    assert_eq!(scene.decision(), "first");
+}
+
 #[test]
 fn a_follower_that_cannot_follow_keeps_all_as_it_was() {
     let scene = Scene::new();
