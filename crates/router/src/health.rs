@@ -24,6 +24,10 @@ pub struct Health {
     check_state: AtomicU8,
     checks_in_row: AtomicU32,
     is_checked_out: AtomicBool,
+    /// Whether it was ejected and did not answer since.
+    is_doubtful: AtomicBool,
+    /// Whether one call tries whether it is well again.
+    is_on_trial: AtomicBool,
 }
 
 /// What health checks say of a backend.
@@ -69,8 +73,19 @@ impl Health {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn begin(&self) {
+    /// A call begins. The first one after an ejection is a trial: while it lasts, but for no longer than `trial`, the
+    /// others go elsewhere.
+    pub(crate) fn begin(&self, now: impl FnOnce() -> Timestamp, trial: Duration) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        if self.is_doubtful.load(Ordering::Relaxed) {
+            let seen = self.ejected_until.load(Ordering::Relaxed);
+            let until = now().0.saturating_add(millis(trial).min(LONGEST)).max(seen);
+            let swapped =
+                self.ejected_until.compare_exchange(seen, until, Ordering::Relaxed, Ordering::Relaxed);
+            if swapped.is_ok() {
+                self.is_on_trial.store(true, Ordering::Relaxed);
+            }
+        }
     }
 
     pub(crate) fn end(&self) {
@@ -82,6 +97,10 @@ impl Health {
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
         }
+        if self.is_on_trial.load(Ordering::Relaxed) && self.is_on_trial.swap(false, Ordering::Relaxed) {
+            self.is_doubtful.store(false, Ordering::Relaxed);
+            self.ejected_until.store(now.0, Ordering::Relaxed);
+        }
         if self.ejections.load(Ordering::Relaxed) != 0 {
             let trusted_from = self.ejected_until.load(Ordering::Relaxed).saturating_add(millis(calm));
             if trusted_from <= now.0 {
@@ -90,8 +109,13 @@ impl Health {
         }
     }
 
-    /// A call failed: how many did in a row.
+    /// A call failed: how many did in a row. If it was a trial, so many that it is ejected again.
     pub(crate) fn failed(&self) -> u32 {
+        if self.is_on_trial.swap(false, Ordering::Relaxed) {
+            // Free to be ejected for longer than the trial.
+            self.ejected_until.store(0, Ordering::Relaxed);
+            return u32::MAX;
+        }
         self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 
@@ -109,6 +133,8 @@ impl Health {
         if swapped {
             self.ejections.fetch_add(1, Ordering::Relaxed);
             self.failures.store(0, Ordering::Relaxed);
+            self.is_doubtful.store(true, Ordering::Relaxed);
+            self.is_on_trial.store(false, Ordering::Relaxed);
         }
         swapped
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vsr_testkit::{Backend, Behaviour, Fault, free_port};
+use vsr_testkit::{Backend, Behaviour, Fault, Gate, free_port};
 
 use crate::scene::{CHAT, STREAM, Scene};
 
@@ -88,15 +88,39 @@ fn a_backend_that_fails_again_and_again_is_left_out_and_comes_back() {
     let statuses = |count| (0..count).map(|_| scene.chat(CHAT).status()).collect::<Vec<_>>();
     assert_eq!(statuses(4), [500, 500, 200, 200]);
     scene.wait_metric("vsr_upstream_ejections_total{backend=\"small/first\"} 1");
+    // One request tries it; it fails, so that the others need not.
     scene.clock.advance(Duration::from_secs(11));
-    assert_eq!(statuses(3), [500, 500, 200]);
+    assert_eq!(statuses(3), [500, 200, 200]);
     // The second time it is left out for twice as long.
     scene.clock.advance(Duration::from_secs(11));
     assert_eq!(statuses(1), [200]);
     first.behave(Behaviour::default());
     scene.clock.advance(Duration::from_secs(10));
-    assert_eq!(statuses(1), [200]);
+    assert_eq!(statuses(2), [200, 200]);
     assert_eq!(first.requests().len(), 5);
+}
+
+#[test]
+fn while_one_request_tries_a_backend_that_was_left_out_the_others_go_elsewhere() {
+    let first = Backend::start(Fault::server_error());
+    let second = Backend::start(Behaviour::default());
+    let scene = scene(first.port(), second.port(), "consecutive_5xx: 1, base_ejection_time: 10s");
+    assert_eq!(scene.chat(CHAT).status(), 500);
+    let gate = Gate::new();
+    first.behave(Fault::HoldFirstByte(gate.clone()));
+    scene.clock.advance(Duration::from_secs(11));
+    let mut trial = scene.connect();
+    let json = [("content-type", "application/json")];
+    trial.send_request("POST", "/v1/chat/completions", &json, CHAT.as_bytes());
+    first.wait_for_requests(2);
+    for _ in 0..3 {
+        assert_eq!(scene.chat(CHAT).status(), 200);
+    }
+    assert_eq!((first.requests().len(), second.requests().len()), (2, 3));
+    gate.open();
+    assert_eq!(trial.read_response().status(), 200);
+    assert_eq!(scene.chat(CHAT).status(), 200);
+    assert_eq!(first.requests().len(), 3, "it is trusted again");
 }
 
 #[test]
