@@ -42,19 +42,20 @@ class Processes:
 
     def start(self, name: str, **env: str) -> None:
         """Starts a peer of the kit, or the router as `ours` or `ours-lean`, and waits until its port answers."""
-        port = PORTS[name]
-        if listens(port):
-            sys.exit(f"bench: port {port}, which {name} needs, is taken; stop what listens there")
         if name in CONFIGS:
             workers = os.environ.get("WORKERS", "1")
             text = (HERE / CONFIGS[name]).read_text().replace("worker_threads: 1", f"worker_threads: {workers}")
             config = self.logs / CONFIGS[name]
             config.write_text(text)
-            # The peers write no access log either.
-            command = [*REAL_TIME, os.environ["VLLM_SR_BIN"], "serve", "--config", str(config), "--log-level", "warn"]
+            command = router_command(config)
         else:
             command = [str(KIT / "start.sh"), name]
-        command = (MEASURING if name == "mock" else MEASURED) + command
+        self.spawn(name, PORTS[name], (MEASURING if name == "mock" else MEASURED) + command, **env)
+
+    def spawn(self, name: str, port: int, command: list[str], **env: str) -> None:
+        """Starts a command, and waits until its port answers."""
+        if listens(port):
+            sys.exit(f"bench: port {port}, which {name} needs, is taken; stop what listens there")
         log_path = self.logs / f"{name}.log"
         with log_path.open("w") as log:
             child = subprocess.Popen(
@@ -85,6 +86,11 @@ class Processes:
 
     def open_files(self, name: str) -> int:
         return sum(len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir())) for pid in family(self.running[name].pid))
+
+
+def router_command(config: pathlib.Path) -> list[str]:
+    """The router on a configuration; the peers write no access log either."""
+    return [*REAL_TIME, os.environ["VLLM_SR_BIN"], "serve", "--config", str(config), "--log-level", "warn"]
 
 
 def require_kit(needed: list[str]) -> None:
