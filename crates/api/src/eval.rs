@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vsr_protocol::{ChatRequest, ClientRequest, RequestLimits};
+use vsr_protocol::{ChatRequest, ClientRequest, RequestLimits, ViewedRequest};
 use vsr_router::{Explanation, Router};
 use vsr_types::{Identity, IdentitySource};
 use vsr_upstream::Client;
@@ -71,6 +71,7 @@ impl EvalRequest {
             ..Identity::default()
         };
         let request = ClientRequest::Chat(Box::new(self.into_chat_request()?));
+        let request = ViewedRequest::new(request);
         let snapshot = router.snapshot();
         // Evaluations are rare: their connections to models served elsewhere need not be kept.
         let client = Client::new(snapshot.client_config());

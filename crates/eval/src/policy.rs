@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use vsr_config::Document;
+use vsr_protocol::ViewedRequest;
 use vsr_reader::Reader;
 use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings, compile};
 use vsr_store::{KeyValue, MemoryStore};
@@ -62,9 +63,10 @@ impl<'p> Policy<'p> {
         let client = Client::new(snapshot.client_config());
         let mut judged = Vec::with_capacity(probes.len());
         for probe in probes {
-            let read = Box::pin(snapshot.full_reading(&probe.request).run(&client)).await;
+            let request = ViewedRequest::new(probe.request.clone());
+            let read = Box::pin(snapshot.full_reading(&request).run(&client)).await;
             let identity = Identity { source: IdentitySource::Operator, ..Identity::default() };
-            let explanation = router.explain(&snapshot, &probe.request, identity, &read);
+            let explanation = router.explain(&snapshot, &request, identity, &read);
             judged.push(Judged { decision: explanation.routing_decision, values: explanation.signal_values });
         }
         router.close();

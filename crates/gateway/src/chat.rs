@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use vsr_config::RoutingHeaders;
-use vsr_protocol::{ClientRequest, RequestLimits};
+use vsr_protocol::{ClientRequest, RequestLimits, ViewedRequest};
 use vsr_router::{Reading, ResponsePath, RouteInput, Routed, Shortcut, Snapshot};
 use vsr_types::{Identity, RequestId, Via};
 
@@ -40,7 +40,7 @@ struct Question {
 struct Opened {
     question: Question,
     snapshot: Arc<Snapshot>,
-    request: ClientRequest,
+    request: ViewedRequest,
     parse: Duration,
     /// What the router's own models must read first.
     reading: Option<Reading>,
@@ -149,7 +149,7 @@ async fn route(
     };
     let router = Arc::clone(call.router());
     let mut opened = step(is_slow, id.clone(), move || {
-        let snapshot = router.snapshot();
+        let (snapshot, request) = (router.snapshot(), ViewedRequest::new(request));
         let reading = snapshot.reading(&request, &question.identity);
         Ok(Box::new(Opened { question, snapshot, request, parse, reading }))
     })

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
-use vsr_protocol::{ApiError, ClientRequest, Protocol, RequestLimits, anthropic};
+use vsr_protocol::{ApiError, ClientRequest, Protocol, RequestLimits, ViewedRequest, anthropic};
 use vsr_router::Counting;
 use vsr_types::Identity;
 use vsr_upstream::{Request, Response, Timeouts};
@@ -50,6 +50,7 @@ async fn count(
     let planning = (snapshot.clone(), identity.clone());
     let (request, reading) = chat::step(is_large, id(), move || {
         let request = ClientRequest::parse(Protocol::Messages, body, &RequestLimits::default())?;
+        let request = ViewedRequest::new(request);
         let reading = if asks_backends { planning.0.reading(&request, &planning.1) } else { None };
         Ok((request, reading))
     })
@@ -74,7 +75,7 @@ async fn count(
     {
         return Ok(answer);
     }
-    let tokens = call.router().calibration().estimate(&request.view());
+    let tokens = call.router().calibration().estimate(request.view());
     Ok(counted("estimated", anthropic::token_count(tokens)))
 }
 

@@ -67,5 +67,5 @@ pub use signatures::SignatureMemory;
 pub use splice::Edits;
 pub use translate::{
     ClientRequest, Effort, LimitField, Outgoing, StreamTranslator, Target, ThinkingStyle, TranslatedAnswer,
-    TranslatorOptions, answered_error, own_answer, replay_answer, translate_answer,
+    TranslatorOptions, ViewedRequest, answered_error, own_answer, replay_answer, translate_answer,
 };

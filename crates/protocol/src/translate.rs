@@ -7,6 +7,7 @@ mod reasoning;
 mod replay;
 mod stream;
 mod unread;
+mod viewed;
 
 use bytes::Bytes;
 
@@ -21,6 +22,7 @@ pub use client::ClientRequest;
 pub use own::own_answer;
 pub use replay::replay_answer;
 pub use stream::{StreamTranslator, TranslatorOptions};
+pub use viewed::ViewedRequest;
 
 /// Where a request goes.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use vsr_config::Document;
 use vsr_encoder::{Blob, Model, PoolOptions, Scratch};
-use vsr_protocol::{ClientRequest, Protocol, RequestLimits};
+use vsr_protocol::{ClientRequest, Protocol, RequestLimits, ViewedRequest};
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 use vsr_router::{Metrics, RouteInput, Router, RouterParts, Snapshot, Surroundings, compile};
 use vsr_store::MemoryStore;
@@ -60,13 +60,13 @@ fn text(tokens: usize, seed: &mut u64) -> String {
     words.join(" ")
 }
 
-fn request(messages: &[(&str, &str)]) -> Result<ClientRequest, Box<dyn std::error::Error>> {
+fn request(messages: &[(&str, &str)]) -> Result<ViewedRequest, Box<dyn std::error::Error>> {
     let list: Vec<_> = messages
         .iter()
         .map(|(role, content)| serde_json::json!({ "role": role, "content": content }))
         .collect();
     let body = serde_json::json!({ "model": "auto", "messages": list }).to_string();
-    Ok(ClientRequest::parse(Protocol::Chat, Bytes::from(body), &RequestLimits::default())?)
+    Ok(ClientRequest::parse(Protocol::Chat, Bytes::from(body), &RequestLimits::default())?.into())
 }
 
 struct Bench {
@@ -77,7 +77,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn route(&self, request: &ClientRequest) -> Duration {
+    fn route(&self, request: &ViewedRequest) -> Duration {
         let started = Instant::now();
         let identity = Identity::default();
         let reading = self.snapshot.reading(request, &identity);

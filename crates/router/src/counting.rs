@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use vsr_config::ApiFormat;
-use vsr_protocol::{ApiError, ClientRequest, Edits, Protocol, Target};
+use vsr_protocol::{ApiError, Edits, Protocol, Target, ViewedRequest};
 use vsr_types::{Evidence, Identity, ModelName, RequestId};
 
 use crate::{
@@ -46,14 +46,15 @@ impl Router {
     pub fn counting(
         &self,
         snapshot: &Snapshot,
-        request: &ClientRequest,
+        request: &ViewedRequest,
         identity: Identity,
         read: Option<&Read>,
     ) -> Result<Option<Counting>, ApiError> {
+        let (request, view) = (request.request(), request.view());
         let evidence = Evidence::new(snapshot.atoms()).without_notes();
         let mut trace = self.blank_trace(snapshot, evidence, request, identity, RequestId::from("count"));
         let arrival = self
-            .decide(snapshot, (&request.view(), read), &mut trace, snapshot.families())
+            .decide(snapshot, (view, read), &mut trace, snapshot.families())
             .map_err(|Stop { error, .. }| error)?;
         let Arrival::Model { model, .. } = arrival else { return Ok(None) };
         if model.api_format != ApiFormat::Anthropic {

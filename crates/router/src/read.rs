@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::join;
-use vsr_protocol::ClientRequest;
+use vsr_protocol::ViewedRequest;
 use vsr_reader::{Reader, ReaderError};
 use vsr_remote::RemoteModels;
 use vsr_signals::{ReadingPlan, TextReadings};
@@ -55,6 +55,15 @@ impl Reading {
     }
 }
 
+// === impl Read
+
+impl Read {
+    /// What was read of the texts.
+    pub fn into_texts(self) -> TextReadings {
+        self.texts
+    }
+}
+
 // === impl Snapshot
 
 impl Snapshot {
@@ -83,8 +92,11 @@ impl Snapshot {
 
     /// What must be read before [`Router::route`](crate::Router::route); `None` where no decision depends on it, or the
     /// request is going to be refused whatever it says.
-    pub fn reading(&self, request: &ClientRequest, identity: &Identity) -> Option<Reading> {
-        if !self.reads_texts() || self.refuses_caller(identity) || self.refuses_model(request.model()) {
+    pub fn reading(&self, request: &ViewedRequest, identity: &Identity) -> Option<Reading> {
+        if !self.reads_texts()
+            || self.refuses_caller(identity)
+            || self.refuses_model(request.request().model())
+        {
             return None;
         }
         Some(self.reading_for(request, self.families()))
@@ -102,20 +114,20 @@ impl Snapshot {
     }
 
     /// What must be read before [`Router::explain`](crate::Router::explain), which evaluates all rules.
-    pub fn full_reading(&self, request: &ClientRequest) -> Reading {
+    pub fn full_reading(&self, request: &ViewedRequest) -> Reading {
         self.reading_for(request, FamilySet::ALL)
     }
 
-    fn reading_for(&self, request: &ClientRequest, families: FamilySet) -> Reading {
+    /// The reading of texts that belong to no request, within `limit`.
+    pub fn reading_of(&self, plan: ReadingPlan, limit: Duration) -> Reading {
+        let (reader, remote) = (self.reader().clone(), Arc::clone(self.remote()));
+        Reading { plan, reader, remote, limit, planned: Duration::ZERO }
+    }
+
+    fn reading_for(&self, request: &ViewedRequest, families: FamilySet) -> Reading {
         let started = Instant::now();
-        let plan = self.signals().plan(&request.view(), families);
+        let plan = self.signals().plan(request.view(), families);
         let limit = self.config().global.model_catalog.modules.scan.timeout.0;
-        Reading {
-            plan,
-            reader: self.reader().clone(),
-            remote: Arc::clone(self.remote()),
-            limit,
-            planned: started.elapsed(),
-        }
+        Reading { planned: started.elapsed(), ..self.reading_of(plan, limit) }
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use vsr_config::{ApiFormat, ExplicitModels, ResponsesSupport};
 use vsr_protocol::{
     AnswerContext, ApiError, ChatRequest, ClientRequest, Edits, LimitField, Losses, Protocol, Target,
+    ViewedRequest,
 };
 use vsr_signals::{SignalInput, SignalRefusal, TokenCalibration};
 use vsr_types::{
@@ -24,7 +25,7 @@ use crate::{
 /// What the edge knows about a request.
 pub struct RouteInput<'r> {
     /// The request.
-    pub request: &'r ClientRequest,
+    pub request: &'r ViewedRequest,
     /// Who asks.
     pub identity: Identity,
     /// How it came in.
@@ -124,14 +125,13 @@ impl Stop {
 impl Router {
     /// Routes one request by `snapshot`.
     pub fn route(self: &Arc<Self>, snapshot: &Arc<Snapshot>, input: RouteInput<'_>) -> Routed {
-        let request = input.request;
-        let view = request.view();
+        let (request, view) = (input.request.request(), input.request.view());
         let evidence = Evidence::new(snapshot.atoms()).without_notes();
         let mut trace = self.blank_trace(snapshot, evidence, request, input.identity, input.request_id);
         trace.via = input.via;
         trace.outcome.streamed = request.stream();
         trace.stages.add(Stage::Parse, input.parse);
-        let arrival = self.decide(snapshot, (&view, input.read.as_ref()), &mut trace, snapshot.families());
+        let arrival = self.decide(snapshot, (view, input.read.as_ref()), &mut trace, snapshot.families());
         self.metrics().record_routing(snapshot, &trace, input.received.elapsed());
         if let Some(remote) = input.read.as_ref().and_then(|read| read.texts.remote_readings()) {
             self.metrics().record_remote(remote);
@@ -174,17 +174,17 @@ impl Router {
     pub fn explain(
         &self,
         snapshot: &Arc<Snapshot>,
-        request: &ClientRequest,
+        request: &ViewedRequest,
         identity: Identity,
         read: &Read,
     ) -> Explanation {
-        let view = request.view();
+        let (request, view) = (request.request(), request.view());
         let evidence = Evidence::new(snapshot.atoms());
         let mut trace = self.blank_trace(snapshot, evidence, request, identity, RequestId::from("eval"));
         // Roles are asked for only where a decision can see them: without a user they refuse.
         let needs_roles = snapshot.families().contains(SignalFamily::Authz) || trace.identity.user.is_some();
         let families = if needs_roles { FamilySet::ALL } else { FamilySet::ALL.without(SignalFamily::Authz) };
-        let refusal = match self.decide(snapshot, (&view, Some(read)), &mut trace, families) {
+        let refusal = match self.decide(snapshot, (view, Some(read)), &mut trace, families) {
             Ok(Arrival::Model { choice, .. }) => {
                 trace.choice = Some(choice);
                 None

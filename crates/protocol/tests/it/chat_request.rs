@@ -1,7 +1,7 @@
 //! What a chat request means to routing.
 
 use bytes::Bytes;
-use vsr_protocol::{ApiError, ChatRequest, RequestError, RequestLimits};
+use vsr_protocol::{ApiError, ChatRequest, ClientRequest, RequestError, RequestLimits, ViewedRequest};
 use vsr_types::Role;
 
 pub(crate) fn read(body: &str) -> Result<ChatRequest, RequestError> {
@@ -191,6 +191,21 @@ fn the_view_sorts_texts_by_who_wrote_them() {
     assert_eq!((&*call.id, &*call.name), ("c1", "lookup"));
     assert_eq!(&request.body()[call.arguments.clone()], br#""{\"q\":1}""#);
     assert_eq!(request.messages()[4].tool_call_id.as_deref(), Some("c1"));
+}
+
+#[test]
+fn a_view_is_made_once_and_goes_with_its_request() {
+    let body = with_messages(
+        r#"{"role":"user","content":"look"},{"role":"assistant","content":null,"tool_calls":[{"id":"c1",
+            "type":"function","function":{"name":"lookup","arguments":"{\"q\":\"r\\n\"}"}}]}"#,
+    );
+    let viewed = ViewedRequest::new(ClientRequest::Chat(Box::new(request(&body))));
+    let arguments = viewed.view().tool_arguments[0].as_ptr();
+    let moved = Box::new(viewed);
+    assert_eq!(moved.view().current_user, "look");
+    assert_eq!(moved.view().tool_arguments, [r#"{"q":"r\n"}"#]);
+    assert_eq!(moved.view().tool_arguments[0].as_ptr(), arguments, "unescaped again");
+    assert_eq!(moved.request().view().tool_arguments, moved.view().tool_arguments);
 }
 
 #[test]

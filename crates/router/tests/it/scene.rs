@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use serde_json::Value;
 use vsr_config::Document;
-use vsr_protocol::{ClientRequest, Protocol, RequestLimits};
+use vsr_protocol::{ClientRequest, Protocol, RequestLimits, ViewedRequest};
 use vsr_router::{Explanation, Metrics, RouteInput, Routed, Router, RouterParts, Snapshot};
 use vsr_store::{KeyValue, MemoryStore};
 use vsr_types::{FixedClock, Identity, IdentitySource, RequestId, Timestamp, Via};
@@ -39,9 +39,9 @@ pub(crate) fn compile(text: &str) -> Result<Arc<Snapshot>, Vec<String>> {
 }
 
 /// A chat request.
-fn chat(body: &Value) -> ClientRequest {
+fn chat(body: &Value) -> ViewedRequest {
     let body = Bytes::from(body.to_string());
-    ClientRequest::parse(Protocol::Chat, body, &RequestLimits::default()).unwrap()
+    ClientRequest::parse(Protocol::Chat, body, &RequestLimits::default()).unwrap().into()
 }
 
 /// A caller that a trusted peer named.
