@@ -1,4 +1,5 @@
-//! `POST /api/v1/classify/…`: single texts judged by the router's own models.
+//! `POST /api/v1/classify/…`: single texts judged by the models that judge requests: the router's own, or those served
+//! elsewhere that the configuration names. Every answer says which.
 //!
 //! Texts are never logged, and what was found in them is not repeated unless it is asked for.
 
@@ -7,13 +8,19 @@ mod intent;
 mod pii;
 mod security;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{Json, extract::State, response::IntoResponse};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use vsr_router::Snapshot;
-use vsr_signals::{Cover, Head, ReadingPlan, Wants, class_of};
+use vsr_signals::{
+    Cover, Head, ReadingPlan, TextReadings, Wants, class_of,
+    external::{RemoteFailure, RemoteRoles, RemoteTask},
+};
 use vsr_types::UnavailableReason;
 
 pub(crate) use batch::batch;
@@ -54,6 +61,7 @@ struct FactCheck {
     needs_fact_check: bool,
     label: String,
     confidence: f64,
+    model_used: String,
     processing_time_ms: f64,
 }
 
@@ -62,11 +70,16 @@ struct Feedback {
     feedback_type: String,
     label: String,
     confidence: f64,
+    model_used: String,
     processing_time_ms: f64,
 }
 
-/// The classes of a head with their probabilities, the most probable first.
-pub(crate) struct Classes(Vec<(String, f64)>);
+/// Classes with their probabilities, the most probable first.
+pub(crate) struct Classes {
+    list: Vec<(String, f64)>,
+    /// Who named them.
+    model_used: String,
+}
 
 /// `POST /api/v1/classify/fact-check`.
 pub(crate) async fn fact_check(
@@ -75,7 +88,7 @@ pub(crate) async fn fact_check(
 ) -> Result<impl IntoResponse, ApiFailure> {
     let started = Instant::now();
     let snapshot = shared.router.snapshot();
-    let classes = classes(&snapshot, Head::FactCheck, &request.text).await?;
+    let classes = classes(&shared, &snapshot, Head::FactCheck, &request.text).await?;
     let probability = classes.of("needs_fact_check");
     let threshold =
         snapshot.config().global.model_catalog.modules.hallucination_mitigation.fact_check.threshold;
@@ -85,6 +98,7 @@ pub(crate) async fn fact_check(
         needs_fact_check,
         label: label.to_owned(),
         confidence: if needs_fact_check { probability } else { 1.0 - probability },
+        model_used: classes.model_used,
         processing_time_ms: milliseconds(started),
     }))
 }
@@ -95,12 +109,14 @@ pub(crate) async fn user_feedback(
     Body(request): Body<TextRequest>,
 ) -> Result<impl IntoResponse, ApiFailure> {
     let started = Instant::now();
-    let classes = classes(&shared.router.snapshot(), Head::UserFeedback, &request.text).await?;
+    let snapshot = shared.router.snapshot();
+    let classes = classes(&shared, &snapshot, Head::UserFeedback, &request.text).await?;
     let (label, confidence) = classes.best();
     Ok(Json(Feedback {
         feedback_type: class_of(&label),
         label,
         confidence,
+        model_used: classes.model_used,
         processing_time_ms: milliseconds(started),
     }))
 }
@@ -123,29 +139,56 @@ pub(crate) async fn combined(
     })))
 }
 
+/// What is read of a text.
+async fn read(shared: &Shared, snapshot: &Snapshot, plan: ReadingPlan) -> TextReadings {
+    Box::pin(snapshot.reading_of(plan, LIMIT).run(&shared.client)).await.into_texts()
+}
+
 /// What a head says of a text.
-async fn classes(snapshot: &Snapshot, head: Head, text: &str) -> Result<Classes, ApiFailure> {
+async fn classes(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    head: Head,
+    text: &str,
+) -> Result<Classes, ApiFailure> {
     demand(text)?;
     let budget = snapshot.config().global.model_catalog.modules.scan.max_tokens;
     let plan = ReadingPlan::for_text(text, Wants::head(head), Cover::Ends, budget);
-    let readings = snapshot.reader().read(plan, LIMIT).await;
-    let mut classes: Vec<(String, f64)> = readings
-        .text_probabilities(head)
-        .map_err(unavailable)?
-        .into_iter()
-        .map(|(label, probability)| (label.to_string(), probability))
-        .collect();
-    classes.sort_by(|left, right| right.1.total_cmp(&left.1));
-    Ok(Classes(classes))
+    let readings = read(shared, snapshot, plan).await;
+    let model_used = snapshot.reader().head_name(head).unwrap_or_default();
+    Ok(Classes::new(readings.text_probabilities(head).map_err(unavailable)?, model_used))
+}
+
+/// What the subject of a text is: as requests are told, by a model served elsewhere if one has that role.
+async fn subject(shared: &Shared, snapshot: &Snapshot, text: &str) -> Result<Classes, ApiFailure> {
+    if RemoteRoles::of(snapshot.config()).domain.is_none() {
+        return classes(shared, snapshot, Head::Domain, text).await;
+    }
+    demand(text)?;
+    let readings = read(shared, snapshot, ReadingPlan::for_remote(text, RemoteTask::Domain)).await;
+    let classes = readings.remote_classes(RemoteTask::Domain).map_err(|error| unanswered(&error))?;
+    Ok(Classes::new(classes.to_vec(), name_of(snapshot, RemoteTask::Domain)))
+}
+
+/// What the configuration calls a model served elsewhere.
+fn name_of(snapshot: &Snapshot, task: RemoteTask) -> String {
+    snapshot.remote().name(task).map(ToString::to_string).unwrap_or_default()
 }
 
 impl Classes {
+    fn new(classes: Vec<(Arc<str>, f64)>, model_used: String) -> Self {
+        let classes = classes.into_iter().map(|(label, probability)| (label.to_string(), probability));
+        let mut list: Vec<(String, f64)> = classes.collect();
+        list.sort_by(|left, right| right.1.total_cmp(&left.1));
+        Self { list, model_used }
+    }
+
     fn best(&self) -> (String, f64) {
-        self.0.first().cloned().unwrap_or_default()
+        self.list.first().cloned().unwrap_or_default()
     }
 
     fn of(&self, label: &str) -> f64 {
-        self.0.iter().filter(|(own, _)| class_of(own) == label).map(|(_, probability)| probability).sum()
+        self.list.iter().filter(|(own, _)| class_of(own) == label).map(|(_, probability)| probability).sum()
     }
 }
 
@@ -183,6 +226,18 @@ fn unavailable(reason: UnavailableReason) -> ApiFailure {
         ),
     };
     ApiFailure { status, code, message }
+}
+
+/// Why a model served elsewhere gave no answer.
+fn unanswered(failure: &RemoteFailure) -> ApiFailure {
+    let (status, code) = match failure.reason {
+        UnavailableReason::NoInput | UnavailableReason::PartlyRead => return unavailable(failure.reason),
+        UnavailableReason::Overloaded | UnavailableReason::CircuitOpen => {
+            (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED")
+        }
+        _ => (StatusCode::BAD_GATEWAY, "MODEL_UNREACHABLE"),
+    };
+    ApiFailure { status, code, message: format!("no classification: {}", failure.detail) }
 }
 
 fn milliseconds(started: Instant) -> f64 {

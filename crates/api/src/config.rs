@@ -195,7 +195,7 @@ fn done(changed: &Changed, message: &str) -> Response {
 
 /// Changes need a token even where reading does not: whoever changes the configuration can read every file and send
 /// every credential anywhere.
-fn may_change(shared: &Shared) -> Result<(), ApiFailure> {
+pub(crate) fn may_change(shared: &Shared) -> Result<(), ApiFailure> {
     if shared.token.load().is_some() {
         return Ok(());
     }
@@ -217,9 +217,9 @@ fn live(shared: &Shared) -> Result<&Arc<Live>, ApiFailure> {
 }
 
 /// Does what blocks off the threads that serve requests.
-async fn on_a_thread<T: Send + 'static>(
+pub(crate) async fn on_a_thread<T: Send + 'static, E: Into<ConfigFailure> + Send + 'static>(
     shared: &Shared,
-    work: impl FnOnce(&Live) -> Result<T, ChangeError> + Send + 'static,
+    work: impl FnOnce(&Live) -> Result<T, E> + Send + 'static,
 ) -> Result<T, ConfigFailure> {
     let live = Arc::clone(live(shared)?);
     let done = tokio::task::spawn_blocking(move || work(&live)).await;
@@ -227,7 +227,7 @@ async fn on_a_thread<T: Send + 'static>(
 }
 
 /// The hash in `If-Match`.
-fn expected(headers: &HeaderMap) -> Result<Option<String>, ApiFailure> {
+pub(crate) fn expected(headers: &HeaderMap) -> Result<Option<String>, ApiFailure> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {

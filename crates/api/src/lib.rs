@@ -12,6 +12,7 @@ mod error;
 mod eval;
 mod extract;
 mod guard;
+mod knowledge;
 mod models;
 mod server;
 

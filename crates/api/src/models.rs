@@ -1,14 +1,9 @@
-//! `GET /info/models`, `/api/v1/embeddings/models`, `/config/kbs`: what the router's own models and knowledge bases are.
+//! `GET /info/models`, `/api/v1/embeddings/models`: what the router's own models are.
 
-use crate::{ApiFailure, server::Shared};
-use axum::{
-    Json,
-    extract::{Path, State},
-    response::IntoResponse,
-};
-use http::StatusCode;
+use axum::{Json, extract::State, response::IntoResponse};
 use serde_json::{Value, json};
-use vsr_config::KnowledgeBase;
+
+use crate::server::Shared;
 
 /// `GET /info/models`.
 pub(crate) async fn models(State(shared): State<Shared>) -> impl IntoResponse {
@@ -56,45 +51,4 @@ pub(crate) async fn models(State(shared): State<Shared>) -> impl IntoResponse {
             "gpu_available": false,
         },
     }))
-}
-
-/// `GET /config/kbs`.
-pub(crate) async fn knowledge_bases(State(shared): State<Shared>) -> impl IntoResponse {
-    let snapshot = shared.router.snapshot();
-    let kbs: Vec<Value> = snapshot.config().global.model_catalog.kbs.iter().map(described).collect();
-    Json(kbs)
-}
-
-/// `GET /config/kbs/{name}`.
-pub(crate) async fn knowledge_base(
-    State(shared): State<Shared>,
-    Path(name): Path<String>,
-) -> Result<impl IntoResponse, ApiFailure> {
-    let snapshot = shared.router.snapshot();
-    let mut kbs = snapshot.config().global.model_catalog.kbs.iter();
-    kbs.find(|kb| kb.name == name).map(|kb| Json(described(kb))).ok_or_else(|| ApiFailure {
-        status: StatusCode::NOT_FOUND,
-        code: "KB_NOT_FOUND",
-        message: "there is no such knowledge base".to_owned(),
-    })
-}
-
-fn described(kb: &KnowledgeBase) -> Value {
-    let metrics = kb.metrics.iter().map(|metric| {
-        json!({
-            "name": metric.name,
-            "type": metric.kind.as_str(),
-            "positive_group": metric.positive_group,
-            "negative_group": metric.negative_group,
-        })
-    });
-    json!({
-        "name": kb.name,
-        "threshold": kb.threshold,
-        "label_thresholds": kb.label_thresholds,
-        "source": { "path": &*kb.source.path, "manifest": kb.source.manifest },
-        "groups": kb.groups,
-        "metrics": metrics.collect::<Vec<_>>(),
-        "editable": false,
-    })
 }

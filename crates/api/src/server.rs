@@ -13,7 +13,7 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, patch, post, put},
+    routing::{delete, get, patch, post, put},
 };
 use http::{StatusCode, header};
 use serde_json::json;
@@ -23,6 +23,7 @@ use vsr_gateway::{Phase, Status};
 use vsr_live::Live;
 use vsr_router::Router;
 use vsr_types::Secret;
+use vsr_upstream::{Client, ClientConfig};
 
 use crate::{
     ApiFailure, EvalRequest,
@@ -30,7 +31,7 @@ use crate::{
     classify, config, embeddings,
     extract::{Body, MAX_BODY_BYTES},
     guard::{self, Guard},
-    models,
+    knowledge, models,
 };
 
 /// The management surfaces, bound and ready to serve.
@@ -89,6 +90,8 @@ pub enum StartError {
 pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) status: Arc<Status>,
+    /// Calls models served elsewhere.
+    pub(crate) client: Client,
     /// The configuration's file, if there is one.
     pub(crate) live: Arc<OnceLock<Arc<Live>>>,
     /// The token that changes need.
@@ -110,7 +113,8 @@ impl Management {
     ) -> Result<Self, StartError> {
         let token = Arc::new(ArcSwapOption::from_pointee(token(config, variables)?));
         let live = Arc::<OnceLock<Arc<Live>>>::default();
-        let shared = Shared { router, status, live: Arc::clone(&live), token: Arc::clone(&token) };
+        let client = Client::new(&ClientConfig::default());
+        let shared = Shared { router, status, client, live: Arc::clone(&live), token: Arc::clone(&token) };
         let api = &config.global.services.api;
         let keys = ("global.services.api.address", "global.services.api.port");
         let (listener, guard) = listen(&api.address, api.port, keys, &token).await?;
@@ -293,8 +297,11 @@ endpoints! {
     get "/config/router/versions" => config::versions, "Earlier configurations";
     get "/config/router/versions/{version}" => config::show_version, "An earlier configuration";
     post "/config/router/rollback" => config::roll_back, "Goes back to an earlier configuration";
-    get "/config/kbs" => models::knowledge_bases, "The knowledge bases";
-    get "/config/kbs/{name}" => models::knowledge_base, "One knowledge base";
+    get "/config/kbs" => knowledge::list, "The knowledge bases";
+    post "/config/kbs" => knowledge::create, "Makes a knowledge base";
+    get "/config/kbs/{name}" => knowledge::show, "One knowledge base with its examples";
+    put "/config/kbs/{name}" => knowledge::update, "Changes a knowledge base that was made here";
+    delete "/config/kbs/{name}" => knowledge::delete, "Takes away a knowledge base that was made here";
 }
 
 fn api_routes(shared: Shared, guard: Guard) -> Routes {

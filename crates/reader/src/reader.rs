@@ -10,7 +10,8 @@ use serde::Serialize;
 use tokio::time::timeout_at;
 use vsr_encoder::{Blob, Caller, Counters, EncoderPool, Error, Lane, Package, Pass, PoolOptions, Ticket};
 use vsr_signals::{
-    ManifestSource, ModelSupport, ReadingPlan, TagReading, TextNeed, TextReading, TextReadings, TrunkReading,
+    Head, ManifestSource, ModelSupport, ReadingPlan, TagReading, TextNeed, TextReading, TextReadings,
+    TrunkReading,
 };
 use vsr_types::UnavailableReason;
 
@@ -171,6 +172,19 @@ impl Reader {
     pub fn embedder(&self) -> Option<ModelFacts> {
         let role = if self.models.embedder.is_some() { "embedding" } else { "trunk" };
         self.models.embedder().map(|weights| facts(role, weights, Vec::new()))
+    }
+
+    /// The name of the model that a head is part of; none where nothing serves it.
+    pub fn head_name(&self, head: Head) -> Option<String> {
+        self.models.head(head)?;
+        let own = self.models.own_heads.iter().find(|(own, _)| *own == head).map(|(_, own)| &own.weights);
+        let trunk = self.models.trunk.as_ref().map(|trunk| &trunk.weights);
+        own.or(trunk).map(|weights| weights.name().to_owned())
+    }
+
+    /// The name of the model that finds personal data.
+    pub fn tagger_name(&self) -> Option<String> {
+        self.models.tagger.as_ref().map(|tagger| tagger.weights.name().to_owned())
     }
 
     /// The models.

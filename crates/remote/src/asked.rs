@@ -20,7 +20,7 @@ const MOST_CALL_SECONDS: u64 = 3600;
 /// A model with what stands in front of it.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    name: Arc<str>,
+    pub(crate) name: Arc<str>,
     pub(crate) settings: Option<ExternalModel>,
     pub(crate) kind: Kind,
     pub(crate) timeout: Duration,

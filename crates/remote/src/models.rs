@@ -8,7 +8,7 @@ use std::{
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use vsr_config::{Config, PreferenceRule};
 use vsr_signals::{
-    ReadingPlan,
+    ReadingPlan, TextNeed,
     external::{
         RemoteFailure, RemoteOutcome, RemoteReading, RemoteReadings, RemoteRoles, RemoteTask, classify,
         guardrail::{self, Judgement},
@@ -25,7 +25,7 @@ use crate::{
     compile, completion,
     endpoint::Server,
     error::CallError,
-    pieces,
+    pieces::{self, Piece},
 };
 
 /// The output of a guardrail and of a matcher where the configuration sets no limit: the release's.
@@ -41,7 +41,8 @@ pub struct RemoteLimits {
     pub calls_per_request: usize,
     /// The calls that one model has at once, of all requests.
     pub calls_per_model: usize,
-    /// The pieces of text that a guardrail is shown of one request, the most important first.
+    /// The pieces of text that a guardrail is shown of one request: of each share of its texts as many as that has of
+    /// the budget, of a text that does not fit both ends.
     pub pieces_per_request: usize,
     /// The answers that are remembered.
     pub cache_entries: usize,
@@ -200,7 +201,9 @@ impl RemoteModels {
     /// One question for each text and task; a guardrail's texts in pieces, as many as allowed.
     fn questions<'p>(&self, plan: &'p ReadingPlan) -> Vec<Question<'p>> {
         let mut questions = Vec::new();
-        let mut pieces_left = self.limits.pieces_per_request;
+        let guarded = |need: &&TextNeed| need.wants.remote.contains(RemoteTask::Guardrail);
+        let judged: Vec<&TextNeed> = plan.needs().iter().filter(guarded).collect();
+        let mut pieces = pieces::chosen(&judged, self.limits.pieces_per_request).into_iter();
         for (need, wanted) in plan.needs().iter().enumerate() {
             let text: &'p str = &wanted.text;
             for task in wanted.wants.remote.iter() {
@@ -208,13 +211,17 @@ impl RemoteModels {
                     questions.push(Question { need, task, text: pieces::ends(text), bytes: text.len() });
                     continue;
                 }
-                for (range, bytes) in pieces::overlapping(text).take(pieces_left) {
-                    pieces_left -= 1;
-                    questions.push(Question { need, task, text: text[range].into(), bytes });
+                for Piece { range, new } in pieces.next().unwrap_or_default() {
+                    questions.push(Question { need, task, text: text[range].into(), bytes: new });
                 }
             }
         }
         questions
+    }
+
+    /// What the configuration calls the model that is asked; none where nobody is.
+    pub fn name(&self, task: RemoteTask) -> Option<&Arc<str>> {
+        self.model(task).map(|asked| &asked.name)
     }
 
     fn model(&self, task: RemoteTask) -> Option<&Asked> {

@@ -14,6 +14,16 @@ const BUILT_IN: [(&str, &str); 2] = [
     ("knowledge_bases/mmlu", include_str!("../../../config/knowledge_bases/mmlu/labels.json")),
 ];
 
+/// What the file of `kb` says, whose path is relative to `directory`, or why it cannot be read; and whether it is the
+/// built-in one. `None` if there is neither. Blocks.
+pub fn knowledge_manifest(
+    kb: &KnowledgeBase,
+    directory: &Path,
+) -> Option<(Result<KnowledgeManifest, String>, bool)> {
+    let is_there = directory.join(&*kb.source.path).join(&kb.source.manifest).is_file();
+    manifest(kb, directory).map(|manifest| (manifest, !is_there))
+}
+
 /// The manifest of `kb`, whose path is relative to `directory`, or the built-in one of that path where there is no such
 /// file.
 pub(crate) fn manifest(kb: &KnowledgeBase, directory: &Path) -> Option<Result<KnowledgeManifest, String>> {

@@ -46,6 +46,7 @@ pub use health::{CheckState, Health};
 pub use listener_tls::{TlsError, TlsFiles};
 pub use metrics::{Metrics, ReloadResult};
 pub use pass_through::Passing;
+pub use knowledge::knowledge_manifest;
 pub use read::{Read, Reading};
 pub use route::{Forward, Refusal, RouteInput, Routed, Shortcut};
 pub use router::{Router, RouterParts};

@@ -104,7 +104,7 @@ impl LearnedFamilies {
                 .asking(roles.preference.is_some()),
             complexity: ComplexityFamily::compile(config, v0_3, atoms, diagnostics),
             modality: ModalityFamily::compile(config, v0_3, atoms, diagnostics),
-            jailbreak: JailbreakFamily::compile(config, roles.guardrail, atoms, diagnostics),
+            jailbreak: JailbreakFamily::compile(config, roles, atoms, diagnostics),
             pii: PiiFamily::compile(config, v0_3, atoms, diagnostics),
             kb: KbFamily::compile(config, v0_3, support.manifests, atoms, diagnostics),
             embedding_rules: ids.len(),

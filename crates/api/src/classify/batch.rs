@@ -6,9 +6,8 @@ use axum::{Json, extract::State, response::IntoResponse};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use vsr_signals::Head;
 
-use super::{classes, milliseconds, pii, security};
+use super::{milliseconds, pii, security, subject};
 use crate::{ApiFailure, extract::Body, server::Shared};
 
 /// The most texts, where the configuration sets no bound.
@@ -127,15 +126,16 @@ async fn classify(
 
 async fn intent(shared: &Shared, options: &BatchOptions, text: &str) -> Result<Classified, ApiFailure> {
     let started = Instant::now();
-    let classes = classes(&shared.router.snapshot(), Head::Domain, text).await?;
+    let classes = subject(shared, &shared.router.snapshot(), text).await?;
     let (category, confidence) = classes.best();
     let mut body = json!({
         "category": category,
         "confidence": confidence,
+        "model_used": classes.model_used,
         "processing_time_ms": milliseconds(started),
     });
     if options.return_probabilities {
-        body["probabilities"] = classes.0.into_iter().map(|(label, p)| (label, Value::from(p))).collect();
+        body["probabilities"] = classes.list.into_iter().map(|(label, p)| (label, Value::from(p))).collect();
     }
     Ok(Classified { category, confidence, body })
 }

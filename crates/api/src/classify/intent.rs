@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, time::Instant};
 use axum::{Json, extract::State, response::IntoResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vsr_signals::Head;
 
-use super::{classes, milliseconds};
+use super::{milliseconds, subject};
 use crate::{ApiFailure, EvalRequest, extract::Body, server::Shared};
 
 /// A text or a conversation.
@@ -69,6 +68,7 @@ pub(crate) struct IntentAnswer {
 struct Classification {
     category: String,
     confidence: f64,
+    model_used: String,
     processing_time_ms: f64,
 }
 
@@ -117,12 +117,13 @@ pub(crate) async fn answer(
         return Err(ApiFailure::invalid("`confidence_threshold` must be between 0 and 1"));
     }
     let started = Instant::now();
-    let classes = classes(&shared.router.snapshot(), Head::Domain, &question.query()?).await?;
+    let classes = subject(shared, &shared.router.snapshot(), &question.query()?).await?;
     let (category, confidence) = classes.best();
     let is_sure = options.confidence_threshold.is_none_or(|threshold| confidence >= threshold);
     let classification = Classification {
         category: if is_sure { category } else { String::new() },
         confidence,
+        model_used: classes.model_used,
         processing_time_ms: milliseconds(started),
     };
     let evaluated =
@@ -134,7 +135,7 @@ pub(crate) async fn answer(
     let recommended = take("recommended_models");
     Ok(IntentAnswer {
         classification,
-        probabilities: options.return_probabilities.then(|| classes.0.into_iter().collect()),
+        probabilities: options.return_probabilities.then(|| classes.list.into_iter().collect()),
         recommended_model: recommended[0].as_str().unwrap_or_default().to_owned(),
         routing_decision: take("routing_decision").as_str().unwrap_or_default().to_owned(),
         signals: options.include_explanation.then(|| take("signals")),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use vsr_signals::{ReadingPlan, pii::Entity};
 use vsr_types::UnavailableReason;
 
-use super::{LIMIT, demand, milliseconds, unavailable};
+use super::{demand, milliseconds, read, unavailable};
 use crate::{ApiFailure, extract::Body, server::Shared};
 
 /// A text.
@@ -51,6 +51,8 @@ pub(crate) struct PiiAnswer {
     /// Why only fixed formats were looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     incomplete: Option<UnavailableReason>,
+    /// Who looked beside the recognisers of fixed formats; empty if nobody did.
+    model_used: String,
     pub(crate) processing_time_ms: f64,
 }
 
@@ -91,7 +93,7 @@ pub(crate) async fn answer(
         return Err(ApiFailure::invalid("`confidence_threshold` must be between 0 and 1"));
     }
     let plan = ReadingPlan::for_scan(text, false, true, modules.scan.max_tokens);
-    let found = snapshot.reader().read(plan, LIMIT).await.entities().map_err(unavailable)?;
+    let found = read(shared, &snapshot, plan).await.entities().map_err(unavailable)?;
     let is_asked = |entity: &Entity| {
         let mut kinds = options.entity_types.iter();
         options.entity_types.is_empty() || kinds.any(|kind| kind.eq_ignore_ascii_case(&entity.kind))
@@ -119,6 +121,7 @@ pub(crate) async fn answer(
             (true, Ok(())) => "allow",
             (true, Err(_)) => "review",
         },
+        model_used: snapshot.reader().tagger_name().unwrap_or_default(),
         incomplete: found.tagger.err(),
         processing_time_ms: milliseconds(started),
     })

@@ -4,9 +4,14 @@ use std::time::Instant;
 
 use axum::{Json, extract::State, response::IntoResponse};
 use serde::{Deserialize, Serialize};
-use vsr_signals::{ReadingPlan, TextView};
+use vsr_config::Compatibility;
+use vsr_router::Snapshot;
+use vsr_signals::{
+    AttackReading, Head, ReadingPlan, TextView,
+    external::{RemoteRoles, RemoteTask},
+};
 
-use super::{LIMIT, demand, milliseconds, unavailable};
+use super::{demand, milliseconds, name_of, read, unanswered, unavailable};
 use crate::{ApiFailure, extract::Body, server::Shared};
 
 /// The one kind of attack that is told apart.
@@ -57,6 +62,8 @@ pub(crate) struct SecurityAnswer {
     patterns_detected: Vec<&'static str>,
     /// Whether all of the text was read.
     fully_read: bool,
+    /// Who judged.
+    model_used: String,
     pub(crate) processing_time_ms: f64,
 }
 
@@ -81,15 +88,14 @@ pub(crate) async fn answer(
         )));
     }
     let snapshot = shared.router.snapshot();
-    let modules = &snapshot.config().global.model_catalog.modules;
-    let module_threshold = modules.prompt_guard.threshold;
+    let roles = RemoteRoles::of(snapshot.config());
+    let module_threshold = roles.attack_threshold(snapshot.config());
     let threshold = match options.sensitivity {
         None | Some(Sensitivity::Medium) => module_threshold,
         Some(Sensitivity::High) => module_threshold * 0.7,
         Some(Sensitivity::Low) => (module_threshold + 1.0) / 2.0,
     };
-    let plan = ReadingPlan::for_scan(text, true, false, modules.scan.max_tokens);
-    let attack = snapshot.reader().read(plan, LIMIT).await.attack().map_err(unavailable)?;
+    let (attack, model_used) = attack(shared, &snapshot, roles, text).await?;
     let is_jailbreak = attack.probability >= threshold;
     let hidden = match attack.view {
         TextView::Written => None,
@@ -118,6 +124,27 @@ pub(crate) async fn answer(
         reasoning,
         patterns_detected: hidden.filter(|_| is_jailbreak).into_iter().collect(),
         fully_read: attack.is_whole,
+        model_used,
         processing_time_ms: milliseconds(started),
     })
+}
+
+/// What the classifier says that judges requests: a guardrail served elsewhere if one has that role, else the router's
+/// own; and which it is.
+async fn attack(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    roles: RemoteRoles,
+    text: &str,
+) -> Result<(AttackReading, String), ApiFailure> {
+    let global = &snapshot.config().global;
+    if roles.guardrail.is_none() {
+        let plan = ReadingPlan::for_scan(text, true, false, global.model_catalog.modules.scan.max_tokens);
+        let attack = read(shared, snapshot, plan).await.attack().map_err(unavailable)?;
+        return Ok((attack, snapshot.reader().head_name(Head::Jailbreak).unwrap_or_default()));
+    }
+    let is_strict = global.router.compatibility == Some(Compatibility::V0_3);
+    let readings = read(shared, snapshot, ReadingPlan::for_remote(text, RemoteTask::Guardrail)).await;
+    let attack = readings.remote_attack(is_strict).map_err(|failure| unanswered(&failure))?;
+    Ok((attack, name_of(snapshot, RemoteTask::Guardrail)))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
-use vsr_testkit::RawClient;
+use vsr_testkit::{Backend, Behaviour, RawClient};
 
 use crate::scene::Scene;
 
@@ -140,6 +140,62 @@ fn batches_keep_their_order_and_all_means_all() {
     assert_eq!(refused(&scene, BATCH, &json!({ "texts": [] })), (400, json!("INVALID_INPUT")));
     let many = json!({ "texts": vec!["a"; 1001] });
     assert_eq!(refused(&scene, BATCH, &many), (400, json!("INVALID_INPUT")));
+}
+
+/// A policy whose guardrail and whose classifier of subjects are served elsewhere.
+fn asking(guardrail: u16, classifier: u16) -> Scene {
+    let endpoint =
+        |port: u16| format!("llm_provider: vllm, llm_endpoint: {{address: 127.0.0.1, port: {port}}}");
+    let global = format!(
+        "model_catalog: {{modules: {{prompt_guard: {{use_vllm: true, threshold: 0.5}}}}, external: [\
+         {{{}, model_role: guardrail, llm_model_name: guard, threshold: 0.8}}, \
+         {{{}, model_role: classification, parser_type: classify, llm_model_name: subjects}}]}}",
+        endpoint(guardrail),
+        endpoint(classifier),
+    );
+    Scene::with("", &global, &reader())
+}
+
+#[test]
+fn texts_are_judged_by_the_models_served_elsewhere_that_judge_requests() {
+    let guard = Backend::start(Behaviour::default().text("unsafe"));
+    let classes = r#"[{"label": "law", "score": 0.25}, {"label": "alchemy", "score": 0.75}]"#;
+    let subjects = Backend::start(Behaviour::default().reply("/classify", 200, "application/json", classes));
+    let scene = asking(guard.port(), subjects.port());
+    let answer = ok(&scene, SECURITY, &json!({ "text": "What is the capital of France?" }));
+    assert_eq!((&answer["is_jailbreak"], &answer["risk_score"]), (&json!(true), &json!(0.9)));
+    assert_eq!((&answer["fully_read"], &answer["model_used"]), (&json!(true), &json!("guard")));
+    let low = json!({ "text": "What is the capital of France?", "options": { "sensitivity": "low" } });
+    assert_eq!(ok(&scene, SECURITY, &low)["is_jailbreak"], true, "0.9 is the low sensitivity's threshold");
+    assert_eq!(guard.requests().len(), 1, "the answer is remembered");
+    let options = json!({ "return_probabilities": true });
+    let answer = ok(&scene, INTENT, &json!({ "text": "turn lead into gold", "options": options }));
+    assert_eq!(answer["classification"]["category"], "alchemy");
+    assert_eq!(answer["classification"]["model_used"], "subjects");
+    assert_eq!(answer["probabilities"], json!({ "law": 0.25, "alchemy": 0.75 }));
+    let answer = ok(&scene, BATCH, &json!({ "texts": ["a", "b"], "task_type": "all" }));
+    assert_eq!(answer["results"][1]["intent"]["model_used"], "subjects");
+    assert_eq!(answer["results"][1]["security"]["model_used"], "guard");
+    let own = ok(&scene, PII, &json!({ "text": "call me" }));
+    assert!(!own["model_used"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn a_long_text_is_shown_to_a_guardrail_by_both_ends_and_nothing_passes_for_want_of_an_answer() {
+    let guard = Backend::start(Behaviour::default().text("safe"));
+    let subjects = Backend::start(Behaviour::default());
+    let scene = asking(guard.port(), subjects.port());
+    let text: String = (0..100_000).map(|number| format!("{number:06} ")).collect();
+    let answer = ok(&scene, SECURITY, &json!({ "text": text }));
+    assert_eq!((&answer["fully_read"], &answer["recommendation"]), (&json!(false), &json!("review")));
+    let shown: Vec<String> = guard.requests().iter().map(|it| it.json().to_string()).collect();
+    assert_eq!(shown.len(), 32);
+    assert!(
+        shown.iter().any(|piece| piece.contains("000000 ")) && shown.iter().any(|it| it.contains("099999 "))
+    );
+    // A server without the endpoint is no answer, and no pass.
+    assert_eq!(refused(&scene, INTENT, &json!({ "text": "a" })), (502, json!("MODEL_UNREACHABLE")));
+    assert_eq!(refused(&scene, BATCH, &json!({ "texts": ["a"] })), (502, json!("MODEL_UNREACHABLE")));
 }
 
 #[test]

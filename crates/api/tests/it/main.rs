@@ -3,6 +3,7 @@
 
 mod classify;
 mod config;
+mod knowledge;
 mod scene;
 
 use serde_json::json;

@@ -260,6 +260,34 @@ fn a_long_text_is_shown_in_pieces_as_far_as_allowed() {
 }
 
 #[test]
+fn every_source_has_pieces_of_its_own_and_of_a_long_text_both_ends_are_shown() {
+    let backend = Backend::start(Behaviour::default().text("safe"));
+    let text = |mark: &str| -> String { (0..20_000).map(|number| format!("{mark}{number:05} ")).collect() };
+    let request = RequestView {
+        current_user: Cow::Owned(text("current")),
+        tool_results: vec![Cow::Owned(text("result")), Cow::Borrowed("a short result")],
+        non_user: vec![Cow::Owned(text("system"))],
+        new_tool_results: 2,
+        ..RequestView::default()
+    };
+    let limits = RemoteLimits { pieces_per_request: 8, ..no_pauses() };
+    let scene = Scene::with(RULES, &guardrail(&backend), limits);
+    let found = scene.on_request(&request, LONG);
+    assert_eq!(found.state(Jailbreak, "attack"), "PartlyRead");
+    let shown: Vec<String> = backend.requests().iter().map(|it| it.json().to_string()).collect();
+    assert_eq!(shown.len(), 8);
+    let has = |words: &str| shown.iter().any(|piece| piece.contains(words));
+    for mark in ["current", "system"] {
+        assert!(has(&format!("{mark}00000 ")) && has(&format!("{mark}19999 ")), "both ends of {mark}");
+    }
+    assert!(has("a short result") && has("result00000 "), "both results");
+    let notes = found.notes(Jailbreak, "attack");
+    let seen: usize =
+        notes.split_once("showed a guardrail ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+    assert!((80_000..8 * 12 * 1024).contains(&seen), "{notes}");
+}
+
+#[test]
 fn a_preference_is_the_rule_that_the_model_names() {
     let backend = Backend::start(Behaviour::default().text("{\"route\": \"brief\"}"));
     let scene = Scene::new(PREFERENCES, &matcher(&backend));

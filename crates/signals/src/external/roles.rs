@@ -45,6 +45,14 @@ impl RemoteRoles {
         }
     }
 
+    /// The probability from which a prompt counts as an attack where a rule names none: that of the guardrail's entry,
+    /// else the module's.
+    pub fn attack_threshold(self, config: &Config) -> f64 {
+        let catalog = &config.global.model_catalog;
+        let own = self.guardrail.and_then(|index| catalog.external[index].threshold);
+        own.unwrap_or(catalog.modules.prompt_guard.threshold)
+    }
+
     /// Whether nothing is asked of anybody.
     pub fn is_empty(self) -> bool {
         self == Self::default()

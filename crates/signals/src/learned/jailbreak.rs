@@ -12,7 +12,7 @@ use super::{
     target::{Target, excerpt},
 };
 use crate::{
-    external::{RemoteFailure, RemoteOutcome, RemoteReading, RemoteTask, guardrail::ATTACKS},
+    external::{RemoteFailure, RemoteOutcome, RemoteReading, RemoteRoles, RemoteTask, guardrail::ATTACKS},
     rules,
 };
 
@@ -71,22 +71,20 @@ struct Findings {
 // === impl JailbreakFamily
 
 impl JailbreakFamily {
-    /// `guardrail` is the entry of `global.model_catalog.external` that classifies in place of the router's own model.
+    /// `roles` says whether a guardrail classifies in place of the router's own model.
     pub(super) fn compile(
         config: &Config,
-        guardrail: Option<usize>,
+        roles: RemoteRoles,
         atoms: &mut AtomTable,
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let v0_3 = config.global.router.compatibility == Some(Compatibility::V0_3);
-        let catalog = &config.global.model_catalog;
         let written = &config.routing.signals.jailbreak;
         let names = written.iter().map(|rule| rule.name.as_str());
         let ids = rules::declare(SignalFamily::Jailbreak, names, atoms, diagnostics);
         let path = rules::family_path(SignalFamily::Jailbreak);
-        let classifier = guardrail.map_or(Classifier::Own, |_| Classifier::Guardrail { v0_3 });
-        let threshold = guardrail.and_then(|index| catalog.external[index].threshold);
-        let threshold = threshold.unwrap_or(catalog.modules.prompt_guard.threshold);
+        let classifier = roles.guardrail.map_or(Classifier::Own, |_| Classifier::Guardrail { v0_3 });
+        let threshold = roles.attack_threshold(config);
         let compile = |((index, rule), atom)| {
             let place = path.index(index);
             check(rule, &place, diagnostics);

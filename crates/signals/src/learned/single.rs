@@ -7,7 +7,10 @@ use super::{
     jailbreak::attack_probability,
     plan::{Builder, Look, Origin},
 };
-use crate::pii::{Entity, merge, recognise};
+use crate::{
+    external::{RemoteFailure, RemoteOutcome, RemoteReading, RemoteTask},
+    pii::{Entity, merge, recognise},
+};
 
 /// How likely a text attacks the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,6 +40,19 @@ impl ReadingPlan {
         let mut builder = Builder::new(budget_tokens);
         if !text.trim().is_empty() {
             builder.plan.routes.full = builder.need(text, Origin::CURRENT, TextView::Written, wants, cover);
+        }
+        builder.plan
+    }
+
+    /// A plan to ask a model served elsewhere about one text; a guardrail also about what it hides.
+    pub fn for_remote(text: &str, task: RemoteTask) -> Self {
+        let mut builder = Builder::new(0);
+        let wants = Wants::remote(task);
+        if task == RemoteTask::Guardrail {
+            builder.scan(text, Origin::CURRENT, Look { attack: Some(wants), ..Look::default() });
+        } else if !text.trim().is_empty() {
+            let need = builder.need(text, Origin::CURRENT, TextView::Written, wants, Cover::Ends);
+            builder.plan.routes.full = need;
         }
         builder.plan
     }
@@ -97,6 +113,51 @@ impl TextReadings {
         }
         let (probability, view) = worst.ok_or_else(|| self.nothing())?;
         Ok(AttackReading { probability, view, is_whole })
+    }
+
+    /// The classes that a model served elsewhere gives the one text of [`ReadingPlan::for_remote`].
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn remote_classes(&self, task: RemoteTask) -> Result<&[(std::sync::Arc<str>, f64)], RemoteFailure> {
+        match self.remote_answer(self.plan.routes.full, task)? {
+            RemoteOutcome::Classes(classes) => Ok(classes),
+            _ => Err(RemoteFailure::new(UnavailableReason::Failed, "the answer has no classes")),
+        }
+    }
+
+    /// The worst that a guardrail says of a piece of [`ReadingPlan::for_remote`]. If `is_strict`, only what it calls an
+    /// attack counts, whatever its probability.
+    ///
+    /// # Errors
+    /// Why a piece could not be judged: it may be an attack.
+    pub fn remote_attack(&self, is_strict: bool) -> Result<AttackReading, RemoteFailure> {
+        let mut worst: Option<AttackReading> = None;
+        let (mut is_whole, mut failure) = (!self.plan.routes.dropped.any(), None);
+        for scan in self.plan.routes.scans.iter().filter(|scan| scan.for_attack) {
+            let mut shown = 0;
+            for RemoteReading { bytes, outcome, .. } in self.remote(scan.need, RemoteTask::Guardrail)? {
+                let (probability, is_attack) = match outcome {
+                    Ok(RemoteOutcome::Guardrail { probability, is_attack }) => (*probability, *is_attack),
+                    Ok(_) => continue,
+                    Err(error) => {
+                        failure = Some(error);
+                        continue;
+                    }
+                };
+                shown += bytes;
+                let probability = if is_attack || !is_strict { probability } else { 0.0 };
+                if worst.is_none_or(|worst| probability > worst.probability) {
+                    worst = Some(AttackReading { probability, view: scan.view, is_whole: false });
+                }
+            }
+            is_whole &= shown == self.plan.needs()[scan.need].text.len();
+        }
+        match (worst, failure) {
+            (_, Some(failure)) => Err(failure.clone()),
+            (Some(worst), None) => Ok(AttackReading { is_whole, ..worst }),
+            (None, None) => Err(RemoteFailure::new(self.nothing(), "nothing was asked")),
+        }
     }
 
     /// The personal data in the one text of [`ReadingPlan::for_scan`].
