@@ -7,9 +7,12 @@ Every folder gets config.json, tokenizer.json, graphs and golden.json; the outpu
 """
 
 import json
+import struct
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy
 import onnx
 import torch
 from make import VOCABULARY, ids_of, probabilities, randomise, rounded, tokenizer
@@ -23,6 +26,7 @@ from transformers import (
     CLIPTextModelWithProjection,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    ClapFeatureExtractor,
 )
 
 MEAN, DEVIATION = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
@@ -96,6 +100,63 @@ def prepared(image):
     return values.permute(2, 0, 1)[None]
 
 
+RATE, SECONDS = 8000, 0.6
+
+
+def tone(rate):
+    """A sound of three sines, one of them rising, sampled at a rate."""
+    t = numpy.arange(int(rate * SECONDS)) / rate
+    return 0.4 * numpy.sin(880 * numpy.pi * t) + 0.2 * numpy.sin(2600 * numpy.pi * t) + 0.2 * numpy.sin(1200 * numpy.pi * t**2)
+
+
+def wave_file(path, rate, samples, channels):
+    """A WAV file of 16 bits, with the same in every channel but for a difference that their mean has not."""
+    apart = numpy.zeros_like(samples) if channels == 1 else 0.1 * numpy.sin(numpy.arange(len(samples)))
+    frames = numpy.stack([samples + apart, samples - apart][:channels], axis=1)
+    data = numpy.round(frames * 32767).astype("<i2").tobytes()
+    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, channels, rate,
+                       rate * channels * 2, channels * 2, 16, b"data", len(data))
+    path.write_bytes(head + data)
+
+
+class AudioTower(torch.nn.Module):
+    """Looks at a spectrogram in patches."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.patches = torch.nn.Conv2d(channels, 8, 16, stride=16)
+        self.projection = torch.nn.Linear(8, 12)
+
+    def forward(self, input_features, is_longer=None):
+        seen = torch.nn.functional.gelu(self.patches(input_features / 50)).mean((2, 3))
+        seen = self.projection(seen)
+        return SimpleNamespace(audio_embeds=seen if is_longer is None else seen + is_longer.to(seen.dtype))
+
+
+def audio_towers(out, name, truncation, seed, text_model, text_config):
+    channels = 4 if truncation == "fusion" else 1
+    extractor = ClapFeatureExtractor(
+        feature_size=16, sampling_rate=RATE, hop_length=80, fft_window_size=256, max_length_s=1, frequency_min=50,
+        frequency_max=4000, truncation=truncation, padding="repeatpad",
+    )
+    # Through a file of 16 bits, as the reader gets it.
+    samples = numpy.round(tone(RATE) * 32767) / 32768
+    features = extractor(samples, sampling_rate=RATE, return_tensors="pt")
+    model = randomise(AudioTower(channels), seed)
+    folder = folder_of(out, name, {"model_type": "clap", "text_config": text_config.to_dict()})
+    export(folder / "text_model.onnx", text_model, text_inputs(24, "input_ids"), "text_embeds", dynamic=False)
+    inputs = {"input_features": features["input_features"].float()}
+    if truncation == "fusion":
+        inputs["is_longer"] = torch.tensor([[False]])
+    export(folder / "audio_model.onnx", model, inputs, "audio_embeds", dynamic=False)
+    extractor.save_pretrained(folder)
+    wave_file(folder / "tone.wav", RATE, tone(RATE), 1)
+    wave_file(folder / "tone_11025_stereo.wav", 11025, tone(11025), 2)
+    seen = model.double()(features["input_features"].double()).audio_embeds[0]
+    golden = {"audio_embedding": rounded(torch.nn.functional.normalize(seen, dim=0))}
+    (folder / "golden.json").write_text(json.dumps(golden) + "\n")
+
+
 @torch.no_grad()
 def main(out):
     tiny = dict(
@@ -117,6 +178,13 @@ def main(out):
     folder = folder_of(out, "onnx-sequence", model.config.to_dict())
     export(folder / "model.onnx", model, text_inputs(9, *bert_inputs), "logits")
     golden = probabilities(model, "the cat is not in paris")
+    (folder / "golden.json").write_text(json.dumps(golden) + "\n")
+
+    labels = {0: "entailment", 1: "neutral", 2: "contradiction"}
+    model = randomise(BertForSequenceClassification(BertConfig(**tiny, id2label=labels)), 16)
+    folder = folder_of(out, "onnx-pair", model.config.to_dict())
+    export(folder / "model.onnx", model, text_inputs(9, *bert_inputs), "logits")
+    golden = probabilities(model, "The cat is not in Paris.", "A dog is.")
     (folder / "golden.json").write_text(json.dumps(golden) + "\n")
 
     labels = {0: "O", 1: "B-PLACE", 2: "I-PLACE"}
@@ -160,6 +228,10 @@ def main(out):
         "image_embedding": rounded(torch.nn.functional.normalize(vision_model.double()(pixel_values=pixels).image_embeds[0], dim=0)),
     }
     (folder / "golden.json").write_text(json.dumps(golden) + "\n")
+
+    text_model = text_model.float()
+    audio_towers(out, "onnx-audio", "rand_trunc", 17, text_model, text)
+    audio_towers(out, "onnx-audio-fusion", "fusion", 18, text_model, text)
 
 
 if __name__ == "__main__":

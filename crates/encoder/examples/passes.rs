@@ -1,6 +1,7 @@
 //! Times passes of a checkpoint over token sequences: `passes DIR LENGTHS [--precision P] [--closing P] [--level L] [--dump FILE]`.
 //!
-//! With `--engine rten` the directory's `model.onnx` is run instead of its safetensors.
+//! With `--engine rten`, or `onnxruntime`, `cuda` and the others in builds with the feature `ort`, the directory's
+//! `model.onnx` is run instead of its safetensors.
 //!
 //! Prints one line per length with the median and the least milliseconds of CPU time; `--dump` writes the hidden states
 //! of all lengths as little-endian f32.
@@ -11,11 +12,11 @@ use std::time::Instant;
 
 use vsr_encoder::native::{Level, NativeEngine, Width};
 use vsr_encoder::onnx::OnnxEngine;
-use vsr_encoder::{Blob, Engine, Input, PackOptions, Package, Scratch, pack};
+use vsr_encoder::{Backend, Blob, Engine, Input, PackOptions, Package, Scratch, pack};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut paths, mut precision, mut closing, mut level, mut dump, mut rten) =
-        (Vec::new(), Width::Float, None, None, None, false);
+    let (mut paths, mut precision, mut closing, mut level, mut dump, mut backend) =
+        (Vec::new(), Width::Float, None, None, None, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -26,20 +27,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 level = Level::ALL.into_iter().find(|l| format!("{l:?}").eq_ignore_ascii_case(&name));
             }
             "--dump" => dump = arguments.next(),
-            "--engine" => rten = arguments.next().as_deref() == Some("rten"),
+            "--engine" => {
+                let name = arguments.next().unwrap_or_default();
+                let known = |it: &Backend| it.as_str() == name || it.engine() == name;
+                backend = Backend::ALL.into_iter().find(known);
+            }
             _ => paths.push(argument),
         }
     }
     let [directory, lengths] = paths.as_slice() else {
         return Err(
-            "usage: passes DIR LENGTHS [--engine rten] [--precision f32|bf16|int8] [--level L] [--dump FILE]"
+            "usage: passes DIR LENGTHS [--engine rten|onnxruntime|cuda] [--precision f32|bf16|int8] [--level L] [--dump FILE]"
                 .into(),
         );
     };
     let directory = Path::new(directory);
-    let (engine, name): (Box<dyn Engine>, String) = if rten {
+    let (engine, name): (Box<dyn Engine>, String) = if let Some(backend) = backend {
         let config = serde_json::from_slice(&std::fs::read(directory.join("config.json"))?)?;
-        (Box::new(OnnxEngine::load(&directory.join("model.onnx"), &config)?), "rten".to_owned())
+        let engine = OnnxEngine::load(&directory.join("model.onnx"), &config, backend)?;
+        (Box::new(engine), backend.engine().to_owned())
     } else {
         let options = PackOptions { closing: closing.unwrap_or(precision), ..PackOptions::all(precision) };
         let engine = NativeEngine::new(&Package::open(&Blob::from(pack(directory, options)?))?, level)?;

@@ -1,6 +1,7 @@
 //! Router-owned text models on the CPU: tokenise, embed, classify, tag tokens.
 //!
-//! Engines: [`native`] for BERT and ModernBERT; `rten` (a feature, on by default) for ONNX graphs, towers for images included.
+//! Engines: [`native`] for BERT and ModernBERT; `rten` (a feature, on by default) for ONNX graphs, towers for images and sounds included;
+//! ONNX Runtime for the same graphs on accelerators (the feature `ort`, off by default, which loads its library).
 //! A [`Model`] is a tokenizer, an [`Engine`] and heads; one pass over a text gives its embedding, the probabilities of
 //! every head and the labels of every token. An [`EncoderPool`] runs passes on threads below the data plane, encodes
 //! identical texts once and refuses what it cannot do in time.
@@ -22,6 +23,7 @@
 //! # Ok::<(), vsr_encoder::Error>(())
 //! ```
 
+mod backend;
 mod blob;
 mod cache;
 mod checkpoint;
@@ -38,12 +40,15 @@ mod package;
 mod picture;
 mod pool;
 mod queue;
+#[cfg(feature = "rten")]
+mod sound;
 mod spans;
 mod text;
 mod ticket;
 mod unigram;
 mod windows;
 
+pub use backend::Backend;
 pub use blob::Blob;
 pub use checkpoint::{PackOptions, pack};
 pub use engine::{Engine, Input, Scratch};

@@ -14,7 +14,7 @@ use crate::fingerprint::Fingerprint;
 use crate::head::{HeadInput, Pooling, SequenceHead, TokenHead};
 use crate::native::{Level, NativeEngine};
 #[cfg(feature = "rten")]
-use crate::onnx::ImageTower;
+use crate::onnx::{AudioTower, ImageTower};
 use crate::package::Package;
 use crate::spans::TokenLabels;
 use crate::text::{TextTokenizer, Tokens};
@@ -36,6 +36,8 @@ pub struct Model {
     embeds: bool,
     #[cfg(feature = "rten")]
     image_tower: Option<ImageTower>,
+    #[cfg(feature = "rten")]
+    audio_tower: Option<AudioTower>,
 }
 
 /// Probabilities of one head, in the order of its labels.
@@ -137,6 +139,8 @@ impl Model {
             embeds: true,
             #[cfg(feature = "rten")]
             image_tower: None,
+            #[cfg(feature = "rten")]
+            audio_tower: None,
         })
     }
 

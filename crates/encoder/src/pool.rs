@@ -49,6 +49,8 @@ pub enum Query {
     Pair(Arc<str>, Arc<str>),
     /// An image file, for models with a tower for images.
     Image(Arc<[u8]>),
+    /// A WAV file, for models with a tower for sounds.
+    Audio(Arc<[u8]>),
 }
 
 impl From<&str> for Query {
@@ -349,6 +351,7 @@ impl Shared {
                 Query::Text(text) => job.model.encode(text, &mut scratch),
                 Query::Pair(first, second) => job.model.encode_pair(first, second, &mut scratch),
                 Query::Image(file) => job.model.encode_image(file, &mut scratch),
+                Query::Audio(file) => job.model.encode_audio(file, &mut scratch),
             }));
             let result = caught.unwrap_or_else(|_| {
                 scratch = Scratch::default();
@@ -439,6 +442,7 @@ fn key(model: &Model, text: &Query, depth: Depth) -> Key {
             Fingerprint::of([&identity.0[..], depth, first.as_bytes(), second.as_bytes()])
         }
         Query::Image(file) => Fingerprint::of([&identity.0[..], b"image", file]),
+        Query::Audio(file) => Fingerprint::of([&identity.0[..], b"audio", file]),
     }
 }
 

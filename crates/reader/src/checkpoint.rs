@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use vsr_encoder::Model;
+use vsr_encoder::{Backend, Model};
 use vsr_signals::Head;
 
 use crate::{ReaderError, Relation};
@@ -45,6 +45,8 @@ pub enum Serving {
 pub struct Checkpoint {
     pub(crate) path: PathBuf,
     pub(crate) labels: Vec<Arc<str>>,
+    /// What runs it.
+    pub(crate) backend: Backend,
     /// Name, size and last change of every file.
     stamps: Vec<Stamp>,
 }
@@ -112,7 +114,13 @@ impl Checkpoint {
         let label = |index| names.get(&index).map_or_else(|| format!("LABEL_{index}"), String::clone).into();
         let labels = (0..count.min(MOST_LABELS)).map(label).collect();
         let stamps = [stamps(path), stamps(&path.join("onnx"))].concat();
-        Ok(Self { path: path.to_owned(), labels, stamps })
+        Ok(Self { path: path.to_owned(), labels, backend: Backend::Own, stamps })
+    }
+
+    /// The same, run by `backend`.
+    #[must_use]
+    pub fn on(self, backend: Backend) -> Self {
+        Self { backend, ..self }
     }
 
     /// Whether its classes suit `role`.

@@ -18,8 +18,8 @@
 mod checkpoint;
 mod cut;
 mod error;
-mod image;
 mod inference;
+mod media;
 mod models;
 mod prototypes;
 mod reader;

@@ -1,14 +1,18 @@
 //! Embeddings of texts that are not part of a request: a configuration's examples, and what the API is asked for.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::try_join_all;
 use vsr_encoder::Fingerprint;
-use vsr_signals::{Cover, PrototypeVectors, ReadingPlan, Wants};
+use vsr_signals::{Cover, PrototypeVectors, ReadingPlan, Wants, is_inline};
 use vsr_store::KeyValue;
 use vsr_types::{Clock, UnavailableReason};
 
-use crate::{Reader, ReaderError};
+use crate::{Reader, ReaderError, media::embedded, weights::Weights};
 
 const SPACE: &str = "embeddings";
 /// How long a batch of examples may take; they are embedded while nobody waits.
@@ -47,6 +51,21 @@ impl Reader {
         Ok(Embedding { vector: vector.into(), tokens: tokens.map_or(0, |trunk| trunk.tokens_seen) })
     }
 
+    /// The embedding of an example: of an inline image where the model sees images, else of the text.
+    async fn example(&self, example: &Arc<str>) -> Result<Embedding, ReaderError> {
+        let sees_images = self.models.embedder().is_some_and(Weights::sees_images);
+        let (Some(pool), true) = (self.pool(), sees_images && is_inline(example)) else {
+            return self.embedding(example, LIMIT).await;
+        };
+        let deadline = Instant::now() + LIMIT;
+        let looking = self.look(example, pool.caller(), deadline);
+        match embedded(looking, deadline).await {
+            Ok(vector) => Ok(Embedding { vector, tokens: 0 }),
+            Err(UnavailableReason::Overloaded) => Err(ReaderError::Overloaded),
+            Err(_) => Err(ReaderError::Failed("an image among the examples cannot be used".to_owned())),
+        }
+    }
+
     /// The embeddings of a configuration's examples, each taken from `store` if this model made it before. `progress` is
     /// told how many of how many there are. The store blocks: not for threads that serve requests.
     ///
@@ -76,7 +95,7 @@ impl Reader {
         let missing: Vec<&Arc<str>> = texts.iter().filter(|text| !vectors.contains_key(*text)).collect();
         for batch in missing.chunks(BATCH) {
             progress(vectors.len(), texts.len());
-            let embeddings = try_join_all(batch.iter().map(|text| self.embedding(text, LIMIT))).await?;
+            let embeddings = try_join_all(batch.iter().map(|text| self.example(text))).await?;
             for (text, Embedding { vector, .. }) in batch.iter().zip(embeddings) {
                 if let Some((store, clock)) = store
                     && let Err(error) = store.put(SPACE, &key(text), &bytes_of(&vector), None, clock.now())

@@ -19,7 +19,7 @@ use crate::{
     ModelRole, ReaderError, Serving,
     cut::{Cut, Piece, Portion, cut},
     error::reason,
-    image::embedded,
+    media::embedded,
     models::{Models, Outcome, Passes},
     tagger::Tagger,
     tongue::Tongue,
@@ -162,10 +162,12 @@ impl Reader {
         ModelSupport {
             embeddings: self.models.embedder().is_some(),
             images: self.models.embedder().is_some_and(Weights::sees_images),
+            sounds: self.models.embedder().is_some_and(Weights::hears_sounds),
             heads: self.models.heads().map(|(head, facts)| (head, facts.labels.to_vec())).collect(),
             tagger: self.models.tagger.is_some(),
             remote: false,
             manifests,
+            pictures: &|_| None,
         }
     }
     /// The model that embeds.
@@ -179,12 +181,12 @@ impl Reader {
         self.models.head(head)?;
         let own = self.models.own_heads.iter().find(|(own, _)| *own == head).map(|(_, own)| &own.weights);
         let trunk = self.models.trunk.as_ref().map(|trunk| &trunk.weights);
-        own.or(trunk).map(|weights| weights.name().to_owned())
+        own.or(trunk).map(Weights::title)
     }
 
     /// The name of the model that finds personal data.
     pub fn tagger_name(&self) -> Option<String> {
-        self.models.tagger.as_ref().map(|tagger| tagger.weights.name().to_owned())
+        self.models.tagger.as_ref().map(|tagger| tagger.weights.title())
     }
 
     /// The models.
@@ -247,17 +249,21 @@ impl Reader {
         let needs = plan.needs().iter();
         let mut turn = Turn { deadline, caller: pool.caller(), trunk: 0, tagger: 0 };
         let image = plan.image().map(|image| self.look(image, turn.caller, deadline));
+        let audio = plan.audio().map(|audio| self.listen(audio, turn.caller, deadline));
         let pending: Vec<Pending> =
             needs.zip(portions).map(|(need, portion)| self.submit(pool, need, portion, &mut turn)).collect();
         let mut outputs = Vec::with_capacity(pending.len());
         for (need, pending) in plan.needs().iter().zip(pending) {
             outputs.push(self.collect(need, pending, deadline).await);
         }
-        let readings = TextReadings::new(plan, fingerprint, outputs);
-        match image {
-            Some(image) => readings.with_image(embedded(image, deadline).await),
-            None => readings,
+        let mut readings = TextReadings::new(plan, fingerprint, outputs);
+        if let Some(image) = image {
+            readings = readings.with_image(embedded(image, deadline).await);
         }
+        if let Some(audio) = audio {
+            readings = readings.with_audio(embedded(audio, deadline).await);
+        }
+        readings
     }
 
     fn submit(&self, pool: &EncoderPool, need: &TextNeed, portion: Portion, turn: &mut Turn) -> Pending {

@@ -88,7 +88,9 @@ impl Weights {
         let load = || {
             let model = match &self.source {
                 Source::Packed(package) => Model::new(package, None),
-                Source::Directory(own) => Model::from_directory(&own.path, PackOptions::all(UNPACKED), None),
+                Source::Directory(own) => {
+                    Model::from_directory_on(&own.path, PackOptions::all(UNPACKED), None, own.backend)
+                }
             };
             model.map(Arc::new).map_err(|error| error.to_string())
         };
@@ -119,6 +121,11 @@ impl Weights {
         self.path().is_some_and(Model::directory_sees_images)
     }
 
+    /// Whether it embeds sounds.
+    pub(crate) fn hears_sounds(&self) -> bool {
+        self.path().is_some_and(Model::directory_hears_sounds)
+    }
+
     /// What runs it, as far as that is known before it is loaded.
     pub(crate) fn engine(&self) -> &'static str {
         self.if_loaded().map_or("native", |model| model.engine().name())
@@ -135,6 +142,12 @@ impl Weights {
     /// What whoever packed it calls it, or its directory.
     pub(crate) fn name(&self) -> &str {
         &self.metadata.name
+    }
+
+    /// The same where it has to say something: `embedded` for a packed model without a name.
+    pub(crate) fn title(&self) -> String {
+        let name = self.name();
+        if name.is_empty() { "embedded".to_owned() } else { name.to_owned() }
     }
 
     /// The languages that a head was evaluated on; all if there are none.

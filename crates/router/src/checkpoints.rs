@@ -3,7 +3,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use vsr_config::{Config, Document, EmbeddingModel, Expanded, ModelRole as Reference};
+use vsr_config::{Config, Document, EmbeddingModel, Expanded, ModelBackend, ModelRole as Reference};
+use vsr_encoder::Backend;
 use vsr_hub::{Cache, Found, HubModel, HubSettings};
 use vsr_reader::{Checkpoint, ModelRole, Reader, Serving};
 use vsr_signals::Head;
@@ -63,6 +64,7 @@ pub(crate) fn serve(
     let mut absent: Vec<Named<'_>> = Vec::new();
     let mut hub_models: Vec<HubUse> = Vec::new();
     let hub = Hub::of(document, config, variables, diagnostics);
+    let mut backends = Backends::of(document, config);
     for module in modules(config).into_iter().filter(|module| !module.is_on) {
         roles.push((module.role, Serving::Nothing));
     }
@@ -93,7 +95,10 @@ pub(crate) fn serve(
             let mapping = named.mapping(document, is_of_hub.then_some(&*directory));
             let checkpoint = Checkpoint::open(&directory, mapping.as_deref());
             match checkpoint.and_then(|own| own.check(named.role).map(|()| own)) {
-                Ok(checkpoint) => roles.push((named.role, Serving::Checkpoint(checkpoint))),
+                Ok(checkpoint) => {
+                    let checkpoint = checkpoint.on(backends.of_role(named.role));
+                    roles.push((named.role, Serving::Checkpoint(checkpoint)));
+                }
                 Err(error) => diagnostics.error(named.path, error.to_string()),
             }
         } else if document.is_written(&named.path) {
@@ -105,9 +110,76 @@ pub(crate) fn serve(
         hub_models.clear();
     }
     warn(&absent, diagnostics);
+    backends.report(diagnostics);
     let substituted = absent.iter().filter(|named| named.is_substituted());
     let substituted_for = substituted.map(|named| named.name.to_owned()).collect();
     Served { reader: base.with_known(&roles, known), substituted_for, hub_models }
+}
+
+/// What runs the configuration's own checkpoints.
+struct Backends {
+    /// Each where it is written.
+    written: Vec<(Path, Backend)>,
+    embedding: Backend,
+    others: Backend,
+    /// Those that a checkpoint is run by.
+    used: Vec<Backend>,
+}
+
+impl Backends {
+    fn of(document: &Document, config: &Config) -> Self {
+        let catalog = &config.global.model_catalog;
+        let place = Path::keys("global.model_catalog");
+        let own = place.key("embeddings").key("semantic").key("embedding_config").key("backend");
+        let others = catalog.backend.map_or(Backend::Own, backend);
+        let for_embedding = backend(catalog.embeddings.semantic.embedding_config.backend);
+        let embedding = if document.is_written(&own) { for_embedding } else { others };
+        let mut written = vec![(place.key("backend"), others)];
+        if document.is_written(&own) {
+            written.push((own, for_embedding));
+        }
+        written.retain(|(_, backend)| *backend != Backend::Own);
+        Self { written, embedding, others, used: Vec::new() }
+    }
+
+    fn of_role(&mut self, role: ModelRole) -> Backend {
+        let backend = if role == ModelRole::Embedding { self.embedding } else { self.others };
+        self.used.push(backend);
+        backend
+    }
+
+    /// A backend that is missing is an error where something is to be run by it: nothing runs on the CPU instead.
+    fn report(&self, diagnostics: &mut Diagnostics) {
+        for (place, backend) in &self.written {
+            match backend.check() {
+                Err(vsr_encoder::Error::Unsupported { what, help }) if self.used.contains(backend) => {
+                    let message = format!("{what} is not supported");
+                    diagnostics.push(Diagnostic::error(place.clone(), message).help(help));
+                }
+                Err(error) if self.used.contains(backend) => {
+                    diagnostics.error(place.clone(), error.to_string());
+                }
+                _ if !self.used.contains(backend) => {
+                    let message = "it runs checkpoints of your own, and there is none for it; \
+                                   the embedded models run on the CPU";
+                    diagnostics.warning(place.clone(), message);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn backend(written: ModelBackend) -> Backend {
+    match written {
+        ModelBackend::Native => Backend::Own,
+        ModelBackend::OnnxRuntime => Backend::Cpu,
+        ModelBackend::Cuda => Backend::Cuda,
+        ModelBackend::Rocm => Backend::Rocm,
+        ModelBackend::MiGraphX => Backend::MiGraphX,
+        ModelBackend::OpenVino => Backend::OpenVino,
+        ModelBackend::CoreMl => Backend::CoreMl,
+    }
 }
 
 /// Where models of a hub are kept.

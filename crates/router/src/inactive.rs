@@ -25,7 +25,6 @@ const BLOCKS: &[(&str, &str)] = &[
     ("global.stores.vector_store", "vector stores"),
     ("global.integrations.tools", "the tools database"),
     ("global.integrations.looper", "multi-model execution"),
-    ("global.model_catalog.embeddings.semantic.embedding_config.backend", "other engines for embeddings"),
     (
         "global.model_catalog.embeddings.semantic.embedding_config.preload_embeddings",
         "examples are always embedded before the router is ready",

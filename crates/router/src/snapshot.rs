@@ -19,6 +19,7 @@ use crate::{
     fast_response::FastResponse,
     inactive, knowledge,
     metrics::Series,
+    pictures,
 };
 
 /// A compiled configuration. A request keeps the snapshot it began with.
@@ -73,7 +74,8 @@ pub fn compile_after(
     let served = checkpoints::serve(document, &config, surroundings, known, &mut diagnostics);
     let Served { reader, substituted_for, hub_models } = served;
     let manifests = |kb: &KnowledgeBase| knowledge::manifest(kb, document.directory());
-    let support = ModelSupport { remote: true, ..reader.support(&manifests) };
+    let pictures = |file: &str| pictures::picture(file, document.directory());
+    let support = ModelSupport { remote: true, pictures: &pictures, ..reader.support(&manifests) };
     let signals = SignalSet::compile_for(&config, &support, &mut atoms, &mut diagnostics);
     let policy = Policy::compile(&config, &mut atoms, &mut diagnostics);
     let selection = Selection::compile(&config, &mut diagnostics);

@@ -69,10 +69,12 @@ fn banks(criterion: &mut Criterion) {
     let support = ModelSupport {
         embeddings: true,
         images: false,
+        sounds: false,
         heads: Head::ALL.into_iter().map(|head| (head, Vec::new())).collect(),
         tagger: true,
         remote: true,
         manifests: &|_| None,
+        pictures: &|_| None,
     };
     let (mut atoms, mut diagnostics) = (AtomTable::default(), Diagnostics::default());
     let set = SignalSet::compile_for(config, &support, &mut atoms, &mut diagnostics);

@@ -12,6 +12,7 @@ mod kb;
 mod manifest;
 mod modality;
 mod phrases;
+mod pictures;
 mod pii;
 mod plan;
 mod preference;
@@ -31,6 +32,7 @@ pub use bank::PrototypeVectors;
 pub use classes::class_of;
 pub use kb::{ManifestSource, kb_metric_name};
 pub use manifest::{KnowledgeLabel, KnowledgeManifest};
+pub use pictures::{PictureSource, is_inline};
 pub use plan::{Cover, Omission, ReadingPlan, Share, TextNeed, TextSource, TextView, Wants};
 pub use reading::{
     Head, HeadOutput, HeadReading, HeadSet, TagReading, TaggedSpan, TextReading, TextReadings, TrunkReading,
@@ -94,7 +96,7 @@ impl LearnedFamilies {
         let mut uncompressed = FamilySet::default();
         skipped.filter_map(|name| name.parse().ok()).for_each(|family| uncompressed.insert(family));
         let learned = Self {
-            embedding: EmbeddingFamily::compile(config, (v0_3, support.images), &ids, diagnostics),
+            embedding: EmbeddingFamily::compile(config, (v0_3, support), &ids, diagnostics),
             domain: DomainFamily::compile(config, v0_3, labels, atoms, diagnostics)
                 .asking(roles.domain, config),
             fact_check: ClassFamily::fact_check(config, v0_3, atoms, diagnostics),
@@ -102,7 +104,7 @@ impl LearnedFamilies {
             reask: ReaskFamily::compile(config, atoms, diagnostics),
             preference: PreferenceFamily::compile(config, v0_3, atoms, diagnostics)
                 .asking(roles.preference.is_some()),
-            complexity: ComplexityFamily::compile(config, v0_3, atoms, diagnostics),
+            complexity: ComplexityFamily::compile(config, support, atoms, diagnostics),
             modality: ModalityFamily::compile(config, v0_3, atoms, diagnostics),
             jailbreak: JailbreakFamily::compile(config, roles, atoms, diagnostics),
             pii: PiiFamily::compile(config, v0_3, atoms, diagnostics),
@@ -138,7 +140,7 @@ impl LearnedFamilies {
         self.sizes().into_iter().filter(|(_, size)| *size > 0).map(|(family, _)| family)
     }
 
-    /// Every text whose embedding the rules compare with, once.
+    /// Every text or inline image whose embedding the rules compare with, once.
     pub(crate) fn prototype_texts(&self) -> Vec<Arc<str>> {
         let banks = self
             .embedding
@@ -184,7 +186,9 @@ impl LearnedFamilies {
             let place = if self.uncompressed.contains(family) { &mut demand.full } else { &mut demand.short };
             *place = place.union(wants);
         }
-        demand.image = families.contains(SignalFamily::Embedding) && self.embedding.reads_image();
+        demand.image = families.contains(SignalFamily::Embedding) && self.embedding.reads_image()
+            || families.contains(SignalFamily::Complexity) && self.complexity.reads_image();
+        demand.audio = families.contains(SignalFamily::Embedding) && self.embedding.reads_audio();
         if families.contains(SignalFamily::Reask) && self.reask.len() > 0 {
             demand.full = demand.full.union(Wants::EMBEDDING);
             demand.turns = self.reask.turns();

@@ -56,8 +56,8 @@ pub use calibration::{CalibrationState, TokenCalibration};
 pub use language::supported_languages;
 pub use learned::{
     AttackReading, Cover, EntityReading, Head, HeadOutput, HeadReading, HeadSet, KnowledgeLabel,
-    KnowledgeManifest, ManifestSource, ModelSupport, Omission, PrototypeVectors, ReadingPlan, Share,
-    TagReading, TaggedSpan, TextNeed, TextReading, TextReadings, TextSource, TextView, TrunkReading, Wants,
-    Window, class_of, kb_metric_name,
+    KnowledgeManifest, ManifestSource, ModelSupport, Omission, PictureSource, PrototypeVectors, ReadingPlan,
+    Share, TagReading, TaggedSpan, TextNeed, TextReading, TextReadings, TextSource, TextView, TrunkReading,
+    Wants, Window, class_of, is_inline, kb_metric_name,
 };
 pub use set::{SignalInput, SignalRefusal, SignalSet, SignalSummary};

@@ -139,7 +139,7 @@ impl SignalSet {
         families
     }
 
-    /// The examples whose embeddings the rules compare with, each once.
+    /// The examples whose embeddings the rules compare with, each once: texts, and images as `data:` URIs.
     pub fn prototype_texts(&self) -> Vec<Arc<str>> {
         self.learned.prototype_texts()
     }

@@ -88,6 +88,8 @@ pub struct RequestView<'a> {
     pub tool_arguments: Vec<Cow<'a, str>>,
     /// The first image of a user message that is an inline `data:` URI of a known image type.
     pub first_image: Option<Cow<'a, str>>,
+    /// The first sound of a user message that is inline: its base64, or a `data:` URI.
+    pub first_audio: Option<Cow<'a, str>>,
     /// Counts and sizes.
     pub facts: ContentFacts,
     /// The end-user id the client stated in the body. Untrusted.

@@ -65,12 +65,10 @@ fn embeddings(config: &Config, decoder: &mut Decoder<'_>) {
     for (index, rule) in config.routing.signals.embeddings.iter().enumerate() {
         let place = list.index(index).key("query_modality");
         match rule.query_modality {
-            QueryModality::Audio => {
-                decoder.push(Diagnostic::error(place, "audio queries are planned, and not there yet"));
-            }
-            QueryModality::Image if model != EmbeddingModel::Multimodal => {
+            QueryModality::Image | QueryModality::Audio if model != EmbeddingModel::Multimodal => {
+                let kind = rule.query_modality.as_str();
                 let message =
-                    format!("image queries need a multimodal embedding model, not `{}`", model.as_str());
+                    format!("{kind} queries need a multimodal embedding model, not `{}`", model.as_str());
                 let help = "set model_type: multimodal in \
                             global.model_catalog.embeddings.semantic.embedding_config";
                 decoder.push(Diagnostic::error(place, message).help(help));

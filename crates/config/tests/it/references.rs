@@ -230,7 +230,7 @@ fn signals_fit_the_rest_of_the_configuration() {
         [
             "error: routing.signals.domains[0].mmlu_categories[0]: `computer_science` is no MMLU category (did you mean `computer science`?)",
             "error: routing.signals.embeddings[0].query_modality: image queries need a multimodal embedding model, not `mmbert` (set model_type: multimodal in global.model_catalog.embeddings.semantic.embedding_config)",
-            "error: routing.signals.embeddings[1].query_modality: audio queries are planned, and not there yet",
+            "error: routing.signals.embeddings[1].query_modality: audio queries need a multimodal embedding model, not `mmbert` (set model_type: multimodal in global.model_catalog.embeddings.semantic.embedding_config)",
             "error: routing.signals.modality[0].name: expected `AR`, `DIFFUSION` or `BOTH`, found `ar`",
             "error: routing.signals.kb[0].kb: there is no knowledge base `privacy` (did you mean `privacy_kb`?)",
             "error: routing.signals.kb[1].target.value: there is no group of `privacy_kb` called `privat` (did you mean `private`?)",

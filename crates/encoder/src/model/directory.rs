@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Model;
+use crate::backend::Backend;
 use crate::blob::Blob;
 use crate::checkpoint::{PackOptions, WEIGHTS, pack, read_json};
 use crate::error::Error;
@@ -25,14 +26,32 @@ impl Model {
         options: PackOptions,
         level: Option<Level>,
     ) -> Result<Self, Error> {
+        Self::from_directory_on(directory, options, level, Backend::Own)
+    }
+
+    /// The same with ONNX graphs run by `backend`. Safetensors are run by the native engine alone: with another backend
+    /// than the router itself a graph is needed.
+    ///
+    /// # Errors
+    /// As there, or if the backend is missing.
+    pub fn from_directory_on(
+        directory: &Path,
+        options: PackOptions,
+        level: Option<Level>,
+        backend: Backend,
+    ) -> Result<Self, Error> {
         let config: Value = read_json(&directory.join("config.json"))?;
         let is_native = WEIGHTS.iter().any(|file| directory.join(file).exists());
         let known = Architecture::from_config(&config);
         let graph = file_of(directory, &TEXT_GRAPHS);
-        match (is_native, known, graph) {
+        match (is_native && backend == Backend::Own, known, graph) {
             (true, Ok(_), _) => Self::from_packed(&Blob::from(pack(directory, options)?), level),
-            (_, _, Some(graph)) => Self::from_graph(directory, &config, &graph),
+            (_, _, Some(graph)) => Self::from_graph(directory, &config, &graph, backend),
             (true, Err(unknown), None) => Err(unknown),
+            (false, _, None) if is_native => {
+                let what = format!("{}: safetensors on {}", directory.display(), backend.as_str());
+                Err(Error::unsupported(what, "export the model to ONNX, as model.onnx beside them"))
+            }
             (false, _, None) => {
                 let why = format!("there is neither {} nor {}", WEIGHTS[0], TEXT_GRAPHS.join(" nor "));
                 Err(Error::format(directory.display().to_string(), why))
@@ -46,6 +65,19 @@ impl Model {
         return self.image_tower.is_some();
         #[cfg(not(feature = "rten"))]
         false
+    }
+
+    /// Whether it embeds sounds in the space of its texts.
+    pub fn hears_sounds(&self) -> bool {
+        #[cfg(feature = "rten")]
+        return self.audio_tower.is_some();
+        #[cfg(not(feature = "rten"))]
+        false
+    }
+
+    /// Whether a model from this directory would hear sounds.
+    pub fn directory_hears_sounds(directory: &Path) -> bool {
+        cfg!(feature = "rten") && file_of(directory, &[AUDIO_GRAPH]).is_some()
     }
 
     /// Whether a directory has weights or a graph that [`Self::from_directory`] might read.
@@ -62,6 +94,8 @@ impl Model {
 
 /// What the graph of an image tower is called.
 const IMAGE_GRAPH: &str = "vision_model.onnx";
+/// What the graph of an audio tower is called.
+const AUDIO_GRAPH: &str = "audio_model.onnx";
 
 /// The first of `names` that is in the directory or in its `onnx` folder.
 fn file_of(directory: &Path, names: &[&str]) -> Option<std::path::PathBuf> {
@@ -71,7 +105,12 @@ fn file_of(directory: &Path, names: &[&str]) -> Option<std::path::PathBuf> {
 
 #[cfg(not(feature = "rten"))]
 impl Model {
-    fn from_graph(_directory: &Path, _config: &Value, graph: &Path) -> Result<Self, Error> {
+    fn from_graph(
+        _directory: &Path,
+        _config: &Value,
+        graph: &Path,
+        _backend: Backend,
+    ) -> Result<Self, Error> {
         let help = "build with the feature `rten`, or put safetensors of a BERT or ModernBERT there";
         Err(Error::unsupported(format!("{}: an ONNX graph", graph.display()), help))
     }
@@ -83,6 +122,14 @@ impl Model {
     ) -> Result<super::Encoded, Error> {
         Err(Error::Input("this build has no engine for images".to_owned()))
     }
+
+    pub(crate) fn encode_audio(
+        &self,
+        _file: &[u8],
+        _scratch: &mut crate::engine::Scratch,
+    ) -> Result<super::Encoded, Error> {
+        Err(Error::Input("this build has no engine for sounds".to_owned()))
+    }
 }
 
 #[cfg(feature = "rten")]
@@ -92,22 +139,28 @@ mod graphs {
 
     use serde_json::Value;
 
-    use super::{IMAGE_GRAPH, file_of};
+    use super::{AUDIO_GRAPH, IMAGE_GRAPH, file_of};
+    use crate::backend::Backend;
     use crate::checkpoint::{Additions, is_multi_label, read_json, tokenizer};
     use crate::engine::{Engine, Scratch};
     use crate::error::Error;
     use crate::fingerprint::Fingerprint;
     use crate::head::{Output, Pooling, SequenceHead, TokenHead};
     use crate::model::{Encoded, Model};
-    use crate::onnx::{ImageTower, OnnxEngine, Rows, hash_of};
+    use crate::onnx::{AudioTower, ImageTower, OnnxEngine, Rows, hash_of};
     use crate::text::TextTokenizer;
 
     impl Model {
         /// A model of ONNX graphs. `heads.json` may name a pooling, a prefix and a limit; sentence-transformers' pooling
         /// file is heeded.
-        pub(super) fn from_graph(directory: &Path, config: &Value, graph: &Path) -> Result<Self, Error> {
+        pub(super) fn from_graph(
+            directory: &Path,
+            config: &Value,
+            graph: &Path,
+            backend: Backend,
+        ) -> Result<Self, Error> {
             let additions = additions(directory)?;
-            let engine = OnnxEngine::load(graph, config)?;
+            let engine = OnnxEngine::load(graph, config, backend)?;
             let images = file_of(directory, &[IMAGE_GRAPH]);
             let mut parts = vec![hash_of(graph)?];
             let image_tower = match &images {
@@ -116,7 +169,16 @@ mod graphs {
                     let preparation = read_json(&directory.join("preprocessor_config.json"))?;
                     parts.push(hash_of(path)?);
                     parts.push(Fingerprint::of([preparation.to_string().as_bytes()]));
-                    Some(ImageTower::load(path, &preparation, engine.hidden_size())?)
+                    Some(ImageTower::load(path, &preparation, engine.hidden_size(), backend)?)
+                }
+            };
+            let audio_tower = match file_of(directory, &[AUDIO_GRAPH]) {
+                None => None,
+                Some(path) => {
+                    let preparation = read_json(&sound_preparation(directory))?;
+                    parts.push(hash_of(&path)?);
+                    parts.push(Fingerprint::of([preparation.to_string().as_bytes()]));
+                    Some(AudioTower::load(&path, &preparation, engine.hidden_size(), backend)?)
                 }
             };
             let max_tokens = additions.max_tokens.unwrap_or(usize::MAX).min(engine.max_tokens());
@@ -124,8 +186,12 @@ mod graphs {
             let tokenizer = TextTokenizer::load(&json, &additions.prefix, max_tokens)?;
             let shaping = format!("{:?} {max_tokens} {:?}", additions.pooling, additions.prefix);
             let whole: Vec<&[u8]> = parts.iter().map(|part| &part.0[..]).collect();
-            let fingerprint =
-                Fingerprint::of([&b"onnx rten 0.27"[..], shaping.as_bytes(), &json].into_iter().chain(whole));
+            let runtime = match backend {
+                Backend::Own => "onnx rten 0.27".to_owned(),
+                other => format!("onnx {}", other.engine()),
+            };
+            let first = [runtime.as_bytes(), shaping.as_bytes(), &json];
+            let fingerprint = Fingerprint::of(first.into_iter().chain(whole));
             let labels = labels(config, engine.hidden_size());
             let named = Fingerprint::of(labels.iter().map(String::as_bytes));
             let (mut heads, mut token_head) = (Vec::new(), None);
@@ -152,6 +218,7 @@ mod graphs {
                 identity: Fingerprint::of([&fingerprint.0[..], &named.0]),
                 metadata: additions.metadata,
                 image_tower,
+                audio_tower,
             })
         }
 
@@ -162,11 +229,31 @@ mod graphs {
         pub fn encode_image(&self, file: &[u8], scratch: &mut Scratch) -> Result<Encoded, Error> {
             let tower = self.image_tower.as_ref();
             let tower = tower.ok_or_else(|| Error::Input("this model has no tower for images".to_owned()))?;
-            let vector = tower.embed(file, &mut scratch.lane)?;
-            let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-            let embedding: Arc<[f32]> = vector.iter().map(|x| x / norm.max(1e-12)).collect();
-            Ok(Encoded { embedding, norm, heads: Vec::new(), tokens: None, token_count: 0, covered: 0 })
+            Ok(of_vector(&tower.embed(file, &mut scratch.lane)?))
         }
+
+        /// The embedding of a WAV file; of a sound that is longer than the model hears, of its beginning.
+        ///
+        /// # Errors
+        /// If the model has no tower for sounds, the file cannot be decoded, or the engine fails.
+        pub fn encode_audio(&self, file: &[u8], scratch: &mut Scratch) -> Result<Encoded, Error> {
+            let tower = self.audio_tower.as_ref();
+            let tower = tower.ok_or_else(|| Error::Input("this model has no tower for sounds".to_owned()))?;
+            Ok(of_vector(&tower.embed(file, &mut scratch.lane)?))
+        }
+    }
+
+    /// A tower's vector with length 1, and nothing else.
+    fn of_vector(vector: &[f32]) -> Encoded {
+        let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let embedding: Arc<[f32]> = vector.iter().map(|x| x / norm.max(1e-12)).collect();
+        Encoded { embedding, norm, heads: Vec::new(), tokens: None, token_count: 0, covered: 0 }
+    }
+
+    /// The file that says how sounds are prepared: one of its own where images have the usual one.
+    fn sound_preparation(directory: &Path) -> std::path::PathBuf {
+        let own = directory.join("audio_preprocessor_config.json");
+        if own.is_file() { own } else { directory.join("preprocessor_config.json") }
     }
 
     fn additions(directory: &Path) -> Result<Additions, Error> {

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::Lane;
-use super::graph::{Graph, Port, integers};
+use super::graph::{Graph, Port, Tensor};
+use crate::backend::Backend;
 use crate::engine::{Engine, Input, Scratch};
 use crate::error::Error;
 
@@ -56,8 +57,8 @@ impl OnnxEngine {
     ///
     /// # Errors
     /// If the file is no ONNX graph, needs an operator or an input that is not known, or does not run.
-    pub fn load(path: &Path, config: &Json) -> Result<Self, Error> {
-        let graph = Graph::load(path)?;
+    pub fn load(path: &Path, config: &Json, backend: Backend) -> Result<Self, Error> {
+        let graph = Graph::load(path, backend)?;
         let is_tower = path.file_name().is_some_and(|name| name == "text_model.onnx");
         let embeddings = if is_tower { &TOWER_EMBEDDINGS[..] } else { &EMBEDDINGS };
         let text = if config["text_config"].is_object() { &config["text_config"] } else { config };
@@ -133,10 +134,10 @@ impl OnnxEngine {
         let mut inputs = Vec::with_capacity(self.graph.inputs.len());
         for port in &self.graph.inputs {
             let value = match port.name.as_str() {
-                "input_ids" => integers(port, &shape, padded(ids, pad_id)),
-                "attention_mask" => integers(port, &shape, (0..count).map(|i| u32::from(i < ids.len()))),
-                "token_type_ids" => integers(port, &shape, padded(types, 0)),
-                "position_ids" => integers(port, &shape, (0..count).map(place)),
+                "input_ids" => Tensor::integers(&shape, padded(ids, pad_id)),
+                "attention_mask" => Tensor::integers(&shape, (0..count).map(|i| u32::from(i < ids.len()))),
+                "token_type_ids" => Tensor::integers(&shape, padded(types, 0)),
+                "position_ids" => Tensor::integers(&shape, (0..count).map(place)),
                 other => {
                     let what = format!("{}: the input {other:?}", self.graph.file());
                     let help =
@@ -153,7 +154,7 @@ impl OnnxEngine {
 
 impl Engine for OnnxEngine {
     fn name(&self) -> &'static str {
-        "rten"
+        self.graph.runtime()
     }
 
     fn hidden_size(&self) -> usize {

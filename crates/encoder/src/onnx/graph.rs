@@ -1,33 +1,71 @@
-//! One ONNX graph, loaded, with its inputs and outputs by name.
+//! One ONNX graph, loaded by a runtime, with its inputs and outputs by name.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use rten::{DataType, Dimension, ModelOptions, NodeId, RunOptions, Value, ValueOrView, ValueType};
-use rten_tensor::Tensor;
-use rten_tensor::prelude::*;
-
-use super::{Lane, screen::screen};
+use super::{Lane, rten, screen::screen};
+use crate::backend::Backend;
 use crate::blob::Blob;
 use crate::error::Error;
 
+/// What runs graphs.
+pub(super) trait Runtime: Send + Sync {
+    /// Its name, for traces.
+    fn name(&self) -> &'static str;
+
+    /// The graph's inputs, in its order.
+    fn inputs(&self) -> Vec<Port>;
+
+    /// The graph's outputs, in its order.
+    fn outputs(&self) -> Vec<Port>;
+
+    /// Computes one output. What goes wrong is told in words.
+    fn run(&self, inputs: Vec<(&Port, Tensor)>, output: &Port, lane: &mut Lane) -> Result<Output, String>;
+}
+
 /// A loaded graph.
 pub(super) struct Graph {
-    model: rten::Model,
+    runtime: Box<dyn Runtime>,
     file: String,
     pub(super) inputs: Vec<Port>,
     outputs: Vec<Port>,
 }
 
+/// What a port takes or gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Float,
+    Integer,
+    /// Whole numbers of 64 bits, where the runtime does not narrow them by itself.
+    #[cfg(feature = "ort")]
+    Long,
+    #[cfg(feature = "ort")]
+    Flag,
+}
+
 /// An input or an output.
 #[derive(Clone, Debug)]
 pub(super) struct Port {
-    id: NodeId,
+    /// Its place among the inputs or outputs, or whatever else the runtime knows it by.
+    pub(super) place: usize,
     pub(super) name: String,
     /// Its dimensions; those that are fixed have a size.
     pub(super) shape: Vec<Option<usize>>,
-    pub(super) is_float: bool,
+    pub(super) kind: Kind,
+}
+
+/// Values for an input.
+#[derive(Debug)]
+pub(super) struct Tensor {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Values,
+}
+
+/// The values of a tensor.
+#[derive(Debug)]
+pub(super) enum Values {
+    Floats(Vec<f32>),
+    Integers(Vec<u32>),
 }
 
 /// The values of an output.
@@ -45,23 +83,26 @@ impl fmt::Debug for Graph {
 
 impl Graph {
     /// Loads a file. What the runtime cannot stand is an error, panics included.
-    pub(super) fn load(path: &Path) -> Result<Self, Error> {
+    pub(super) fn load(path: &Path, backend: Backend) -> Result<Self, Error> {
         let file = path.display().to_string();
         screen(&Blob::map(path)?).map_err(|error| match error {
             Error::Format { why, .. } => Error::format(file.clone(), why),
             other => other,
         })?;
-        let load = || {
-            let mut options = ModelOptions::with_all_ops();
-            options.prepack_weights(true);
-            options.load_file(path)
+        let runtime: Box<dyn Runtime> = match backend {
+            Backend::Own => Box::new(rten::Rten::load(path)?),
+            #[cfg(feature = "ort")]
+            other => Box::new(super::onnxruntime::OnnxRuntime::load(path, other)?),
+            #[cfg(not(feature = "ort"))]
+            other => return Err(other.unavailable()),
         };
-        let panicked = || Error::format(file.clone(), "the runtime panicked while it read the graph");
-        let loaded = catch_unwind(AssertUnwindSafe(load)).map_err(|_| panicked())?;
-        let model = loaded.map_err(|error| Error::format(file.clone(), error))?;
-        let ports = |ids: &[NodeId]| ids.iter().map(|id| port(&model, *id)).collect();
-        let (inputs, outputs) = (ports(model.input_ids()), ports(model.output_ids()));
-        Ok(Self { model, file, inputs, outputs })
+        let (inputs, outputs) = (runtime.inputs(), runtime.outputs());
+        Ok(Self { runtime, file, inputs, outputs })
+    }
+
+    /// The runtime's name.
+    pub(super) fn runtime(&self) -> &'static str {
+        self.runtime.name()
     }
 
     /// The graph's file, for messages.
@@ -91,51 +132,22 @@ impl Graph {
     /// Computes one output on this worker's lane.
     pub(super) fn run(
         &self,
-        inputs: Vec<(&Port, Value)>,
+        inputs: Vec<(&Port, Tensor)>,
         output: &Port,
         lane: &mut Lane,
     ) -> Result<Output, Error> {
-        let inputs: Vec<(NodeId, ValueOrView<'_>)> =
-            inputs.into_iter().map(|(port, value)| (port.id, value.into())).collect();
-        let options = RunOptions::default().with_thread_pool(Some(lane.pool()));
-        let failed = |why: String| Error::Failed(format!("{}: {why}", self.file));
-        let run = || self.model.run_n(inputs, [output.id], Some(options));
-        let caught = catch_unwind(AssertUnwindSafe(run));
-        let [value] = caught
-            .map_err(|_| failed("an operator panicked; the panic's message is on standard error".to_owned()))?
-            .map_err(|error| failed(error.to_string()))?;
-        let tensor: Option<Tensor<f32>> = value.into_tensor();
-        let tensor = tensor.ok_or_else(|| failed(format!("the output {} is not of floats", output.name)))?;
-        Ok(Output { shape: tensor.shape().to_vec(), values: tensor.into_data() })
+        self.runtime.run(inputs, output, lane).map_err(|why| Error::Failed(format!("{}: {why}", self.file)))
     }
 }
 
-fn port(model: &rten::Model, id: NodeId) -> Port {
-    let info = model.node_info(id);
-    let shape = info.as_ref().and_then(|info| info.shape()).unwrap_or_default();
-    let size = |dimension: Dimension| match dimension {
-        Dimension::Fixed(size) => Some(size),
-        Dimension::Symbolic(_) => None,
-    };
-    Port {
-        id,
-        name: info.as_ref().and_then(|info| info.name()).unwrap_or_default().to_owned(),
-        shape: shape.into_iter().map(size).collect(),
-        is_float: info
-            .and_then(|info| info.dtype())
-            .is_some_and(|kind| matches!(kind, ValueType::Tensor(DataType::Float))),
+impl Tensor {
+    /// A tensor of whole numbers.
+    pub(super) fn integers(shape: &[usize], values: impl Iterator<Item = u32>) -> Self {
+        Self { shape: shape.to_vec(), values: Values::Integers(values.collect()) }
     }
-}
 
-/// A tensor of integers in the type that `port` takes.
-pub(super) fn integers(port: &Port, shape: &[usize], values: impl Iterator<Item = u32>) -> Value {
-    if port.is_float {
-        return Value::from(Tensor::from_data(shape, values.map(|x| x as f32).collect::<Vec<f32>>()));
+    /// A tensor of floats.
+    pub(super) fn floats(shape: &[usize], values: Vec<f32>) -> Self {
+        Self { shape: shape.to_vec(), values: Values::Floats(values) }
     }
-    Value::from(Tensor::from_data(shape, values.map(u32::cast_signed).collect::<Vec<i32>>()))
-}
-
-/// A tensor of floats.
-pub(super) fn floats(shape: &[usize], values: Vec<f32>) -> Value {
-    Value::from(Tensor::from_data(shape, values))
 }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::Lane;
-use super::graph::{Graph, Port, floats};
+use super::graph::{Graph, Kind, Port, Tensor};
+use crate::backend::Backend;
 use crate::error::Error;
 use crate::picture::{Filter, Picture};
 
@@ -68,12 +69,17 @@ impl ImageTower {
     ///
     /// # Errors
     /// If a file is missing or malformed, or the graph does not give such vectors.
-    pub(crate) fn load(path: &Path, preparation: &Json, width: usize) -> Result<Self, Error> {
+    pub(crate) fn load(
+        path: &Path,
+        preparation: &Json,
+        width: usize,
+        backend: Backend,
+    ) -> Result<Self, Error> {
         let wrong = |why: String| Error::format("preprocessor_config.json", why);
         let preparation = Preparation::deserialize(preparation).map_err(|error| wrong(error.to_string()))?;
-        let graph = Graph::load(path)?;
+        let graph = Graph::load(path, backend)?;
         let input = match graph.inputs.as_slice() {
-            [only] if only.is_float && matches!(only.shape.len(), 0 | 4) => only,
+            [only] if only.kind == Kind::Float && matches!(only.shape.len(), 0 | 4) => only,
             _ => {
                 let what = format!("{}: an image tower with other inputs than pixel_values", graph.file());
                 return Err(Error::unsupported(what, "export each tower by itself"));
@@ -117,7 +123,7 @@ impl ImageTower {
     /// The graph's vector for channels, rows and columns of values.
     fn compute(&self, values: Vec<f32>, lane: &mut Lane) -> Result<Vec<f32>, Error> {
         let shape = [1, 3, self.height, self.width];
-        let inputs = self.graph.inputs.iter().take(1).zip([floats(&shape, values)]).collect();
+        let inputs = self.graph.inputs.iter().take(1).zip([Tensor::floats(&shape, values)]).collect();
         let output = self.graph.run(inputs, &self.output, lane)?;
         match output.shape.as_slice() {
             [1, _] if output.values.iter().all(|x| x.is_finite()) => Ok(output.values),

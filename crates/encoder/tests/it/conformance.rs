@@ -2,7 +2,7 @@
 
 use vsr_encoder::native::{Level, NativeEngine, Width};
 use vsr_encoder::onnx::OnnxEngine;
-use vsr_encoder::{Blob, Engine, Error, Input, PackOptions, Package, Scratch, pack};
+use vsr_encoder::{Backend, Blob, Engine, Error, Input, Model, PackOptions, Package, Scratch, pack};
 
 use crate::golden;
 
@@ -18,8 +18,65 @@ fn engines() -> Vec<Box<dyn Engine>> {
     }
     let config = std::fs::read(golden("onnx-bert").join("config.json")).unwrap();
     let config = serde_json::from_slice(&config).unwrap();
-    engines.push(Box::new(OnnxEngine::load(&golden("onnx-bert").join("model.onnx"), &config).unwrap()));
+    for backend in [Some(Backend::Own), onnxruntime()].into_iter().flatten() {
+        let engine = OnnxEngine::load(&golden("onnx-bert").join("model.onnx"), &config, backend).unwrap();
+        assert_eq!(engine.name(), backend.engine());
+        engines.push(Box::new(engine));
+    }
     engines
+}
+
+/// ONNX Runtime on the CPU, where this build can load it and its library is there.
+pub(crate) fn onnxruntime() -> Option<Backend> {
+    match Backend::Cpu.check() {
+        Ok(()) => Some(Backend::Cpu),
+        Err(missing) => {
+            println!("not tested: {missing}");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_backend_that_is_not_there_is_an_error_that_says_what_to_install_and_never_the_cpu_instead() {
+    assert!(Backend::Own.check().is_ok());
+    let directory = golden("onnx-bert");
+    for backend in [Backend::Cuda, Backend::Rocm, Backend::MiGraphX, Backend::CoreMl] {
+        let loaded = Model::from_directory_on(&directory, PackOptions::all(Width::Float), None, backend);
+        let Err(error) = loaded else {
+            println!("{} is there", backend.as_str());
+            continue;
+        };
+        let told = error.to_string();
+        assert!(matches!(error, Error::Unsupported { .. }), "{told}");
+        assert!(told.contains(backend.as_str()), "{told}");
+        assert!(told.contains("install") || told.contains("the feature `ort`"), "{told}");
+    }
+}
+
+#[test]
+fn onnx_runtime_gives_what_the_routers_own_runtime_gives() {
+    let Some(backend) = onnxruntime() else { return };
+    let (options, mut scratch) = (PackOptions::all(Width::Float), Scratch::default());
+    for name in ["onnx-bert", "onnx-sequence", "onnx-token", "onnx-pair", "onnx-towers", "onnx-audio"] {
+        let own = Model::from_directory(&golden(name), options, None).unwrap();
+        let other = Model::from_directory_on(&golden(name), options, None, backend).unwrap();
+        assert_ne!(own.fingerprint(), other.fingerprint(), "vectors of both are not mixed");
+        let own = own.encode("the cat is in paris", &mut scratch).unwrap();
+        let other = other.encode("the cat is in paris", &mut scratch).unwrap();
+        if !own.embedding.is_empty() {
+            assert!(crate::cosine(&own.embedding, &other.embedding) > 0.999_99, "{name}");
+        }
+        for (own, other) in own.heads.iter().zip(&other.heads) {
+            crate::goldens::assert_close(&own.values, &other.values);
+        }
+        let rows = |encoded: &vsr_encoder::Encoded| -> Vec<f32> {
+            encoded.tokens.iter().flat_map(|tokens| tokens.iter().flat_map(|(_, p)| p.to_vec())).collect()
+        };
+        crate::goldens::assert_close(&rows(&own), &rows(&other));
+    }
+    let native = Model::from_directory_on(&golden("bert"), options, None, backend).unwrap_err().to_string();
+    assert!(native.contains("export the model to ONNX"), "{native}");
 }
 
 fn run(engine: &dyn Engine, ids: &[u32], scratch: &mut Scratch) -> Result<Vec<f32>, Error> {

@@ -96,6 +96,98 @@ fn both_towers_give_the_reference_vectors_whatever_the_type_of_the_image_file() 
 }
 
 #[test]
+fn a_graph_that_classifies_pairs_gives_the_reference_probabilities() {
+    let (expected, encoded, model) = classify("onnx-pair");
+    assert_eq!(expected.texts.len(), 2);
+    crate::goldens::assert_close(encoded.probabilities("classifier").unwrap(), &expected.probabilities);
+    assert_eq!(model.head("classifier").unwrap().labels(), ["entailment", "neutral", "contradiction"]);
+    let swapped = model.encode_pair(&expected.texts[1], &expected.texts[0], &mut Scratch::default()).unwrap();
+    assert_ne!(swapped.heads, encoded.heads, "the order of a pair matters");
+}
+
+#[derive(Deserialize)]
+struct Heard {
+    audio_embedding: Vec<f32>,
+}
+
+#[test]
+fn a_tower_for_sounds_gives_the_reference_vectors_and_resamples_other_rates() {
+    for name in ["onnx-audio", "onnx-audio-fusion"] {
+        let (expected, model): (Heard, Model) = (read(name), open(&golden(name)).unwrap());
+        assert!(model.hears_sounds() && !model.sees_images());
+        assert!(Model::directory_hears_sounds(&golden(name)));
+        let mut scratch = Scratch::default();
+        for (file, least) in [("tone.wav", 0.999_99), ("tone_11025_stereo.wav", 0.999)] {
+            let bytes = std::fs::read(golden(name).join(file)).unwrap();
+            let heard = model.encode_audio(&bytes, &mut scratch).unwrap();
+            let likeness = cosine(&heard.embedding, &expected.audio_embedding);
+            assert!(likeness > least, "{name}, {file}: {likeness}");
+        }
+        let text = model.encode("the cat is in paris", &mut scratch).unwrap();
+        assert_eq!(text.embedding.len(), expected.audio_embedding.len());
+    }
+}
+
+/// A WAV file of `bits` with so many samples per second and this many channels.
+fn wave(rate: u32, channels: u16, bits: u16, data: &[u8]) -> Vec<u8> {
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + data.len() as u32).to_le_bytes());
+    file.extend(b"WAVEfmt ");
+    file.extend(16_u32.to_le_bytes());
+    let block = channels * (bits / 8);
+    for value in [if bits == 32 { 3 } else { 1 }, channels] {
+        file.extend(value.to_le_bytes());
+    }
+    file.extend(rate.to_le_bytes());
+    file.extend((rate * u32::from(block)).to_le_bytes());
+    file.extend([block, bits].iter().flat_map(|value| value.to_le_bytes()));
+    file.extend(b"data");
+    file.extend((data.len() as u32).to_le_bytes());
+    file.extend(data);
+    file
+}
+
+#[test]
+fn sounds_of_any_width_are_heard_only_the_beginning_of_long_ones_and_others_are_errors() {
+    let model = open(&golden("onnx-audio")).unwrap();
+    let mut scratch = Scratch::default();
+    let pcm = |seconds: f64, sample: &dyn Fn(f64) -> Vec<u8>| -> Vec<u8> {
+        (0..(8000.0 * seconds) as usize).flat_map(|i| sample((i as f64 / 5.0).sin() * 0.5)).collect()
+    };
+    let wide = pcm(1.0, &|x| ((x * 32767.0) as i16).to_le_bytes().to_vec());
+    let reference = model.encode_audio(&wave(8000, 1, 16, &wide), &mut scratch).unwrap().embedding;
+    let longer = pcm(3.0, &|x| ((x * 32767.0) as i16).to_le_bytes().to_vec());
+    let beginning = model.encode_audio(&wave(8000, 1, 16, &longer), &mut scratch).unwrap();
+    assert_eq!(beginning.embedding, reference);
+    // The same steps as floats: what is between them is noise that the logarithm shows.
+    let floats = pcm(1.0, &|x| (f32::from((x * 32767.0) as i16) / 32768.0).to_le_bytes().to_vec());
+    let heard = model.encode_audio(&wave(8000, 1, 32, &floats), &mut scratch).unwrap();
+    assert_eq!(heard.embedding, reference);
+    for (file, says) in [
+        (b"ID3\x03".to_vec(), "no WAV"),
+        (wave(8000, 1, 16, &[]), "no samples"),
+        (wave(1_000_000, 1, 16, &wide), "1000000 samples per second"),
+        (wave(8000, 200, 8, &wide), "200 channels"),
+        (wave(8000, 1, 32, &f32::NAN.to_le_bytes()), "no numbers"),
+        (wave(8000, 1, 16, &wide)[..30].to_vec(), "cannot be used"),
+        (vec![b'R'; 33 << 20], "bytes"),
+    ] {
+        let error = model.encode_audio(&file, &mut scratch).unwrap_err();
+        assert!(matches!(&error, Error::Input(why) if why.contains(says)), "{says}: {error}");
+    }
+    let deaf = open(&golden("onnx-towers")).unwrap();
+    let error = deaf.encode_audio(&wave(8000, 1, 16, &wide), &mut scratch).unwrap_err();
+    assert!(error.to_string().contains("no tower for sounds"), "{error}");
+    let other = br#"{"feature_extractor_type": "WhisperFeatureExtractor"}"#;
+    let folder = with("onnx-audio", "preprocessor_config.json", Some(other));
+    assert!(open(folder.path()).unwrap_err().to_string().contains("WhisperFeatureExtractor"));
+    let narrow = br#"{"feature_size": 8, "sampling_rate": 8000, "fft_window_size": 256, "hop_length": 80,
+        "max_length_s": 1, "frequency_max": 4000, "truncation": "rand_trunc"}"#;
+    let folder = with("onnx-audio", "preprocessor_config.json", Some(narrow));
+    assert!(open(folder.path()).unwrap_err().to_string().contains("the graph takes 16"));
+}
+
+#[test]
 fn images_go_through_the_pool_and_are_embedded_once() {
     let pool = vsr_encoder::EncoderPool::start(vsr_encoder::PoolOptions::default()).unwrap();
     let model = std::sync::Arc::new(open(&golden("onnx-towers")).unwrap());
@@ -206,6 +298,18 @@ proptest! {
         if let Ok(model) = open(folder.path()) {
             let _outcome = model.encode("the cat", &mut Scratch::default());
         }
+    }
+
+    #[test]
+    fn a_damaged_sound_fails_or_works(at in 0..9_000_usize, byte: u8, rate: u32) {
+        let model = open(&golden("onnx-audio")).unwrap();
+        let mut bytes = std::fs::read(golden("onnx-audio").join("tone.wav")).unwrap();
+        let (at, head) = (at % bytes.len(), at % 44);
+        (bytes[at], bytes[head]) = (byte, byte);
+        let _outcome = model.encode_audio(&bytes, &mut Scratch::default());
+        let _cut = model.encode_audio(&bytes[..at], &mut Scratch::default());
+        bytes.splice(24..28, (rate % 200_000).to_le_bytes());
+        let _resampled = model.encode_audio(&bytes, &mut Scratch::default());
     }
 
     #[test]

@@ -22,6 +22,7 @@ impl Conversation {
         let mut view = RequestView {
             facts: self.facts(&texts),
             first_image: self.first_inline_image(),
+            first_audio: self.first_audio(),
             stated_user: self.settings.user.as_deref().map(Cow::Borrowed),
             ..RequestView::default()
         };
@@ -67,6 +68,14 @@ impl Conversation {
             count_media(&turn.parts, &mut facts);
         }
         facts
+    }
+
+    fn first_audio(&self) -> Option<Cow<'_, str>> {
+        let of_users = self.turns.iter().filter(|turn| turn.role == Role::User);
+        of_users.flat_map(|turn| &turn.parts).find_map(|part| match &part.content {
+            Content::Audio { data, .. } => Some(Cow::Borrowed(&**data)),
+            _ => None,
+        })
     }
 
     fn first_inline_image(&self) -> Option<Cow<'_, str>> {

@@ -16,6 +16,8 @@ pub struct Message {
     pub images: Vec<ByteString>,
     /// Audio parts.
     pub audios: u32,
+    /// The first of them: its base64, or its URL.
+    pub first_audio: Option<ByteString>,
     /// File and document parts.
     pub files: u32,
     /// Parts of other types.

@@ -39,6 +39,7 @@ struct Content<'d> {
     texts: Vec<Cow<'d, str>>,
     images: Vec<ByteString>,
     audios: u32,
+    first_audio: Option<ByteString>,
     files: u32,
     others: u32,
     refusal: Option<ByteString>,
@@ -133,6 +134,7 @@ impl<'d> Reader<'d> {
             text: self.join(content.texts),
             images: content.images,
             audios: content.audios,
+            first_audio: content.first_audio,
             files: content.files,
             other_parts: content.others,
             tool_calls,
@@ -191,7 +193,14 @@ impl<'d> Reader<'d> {
                 let url = image.and_then(|image| image.get("url").or(Some(image)));
                 content.images.push(url.and_then(|url| self.string(url)).unwrap_or_default());
             }
-            "input_audio" | "audio_url" | "audio" => content.audios += 1,
+            "input_audio" | "audio_url" | "audio" => {
+                content.audios += 1;
+                if content.first_audio.is_none() {
+                    let audio = part.get("input_audio").or_else(|| part.get("audio_url"));
+                    let audio = audio.map(|audio| audio.get("data").or(audio.get("url")).unwrap_or(audio));
+                    content.first_audio = audio.and_then(|audio| self.string(audio));
+                }
+            }
             "file" | "input_file" | "document" => content.files += 1,
             // A type unknown here may be known upstream, and its text must not be out of sight.
             _ => {

@@ -27,6 +27,7 @@ impl ChatRequest {
         let mut view = RequestView {
             facts: self.facts(),
             first_image: first_inline_image(messages).map(borrowed),
+            first_audio: first_audio(messages).map(borrowed),
             stated_user: self.user().map(Cow::Borrowed),
             ..RequestView::default()
         };
@@ -96,6 +97,11 @@ fn has_prior_assistant_reply(messages: &[Message]) -> bool {
 fn first_inline_image(messages: &[Message]) -> Option<&ByteString> {
     let of_users = messages.iter().filter(|message| message.role == Role::User);
     of_users.flat_map(|message| &message.images).find(|url| is_inline_image(url))
+}
+
+fn first_audio(messages: &[Message]) -> Option<&ByteString> {
+    let of_users = messages.iter().filter(|message| message.role == Role::User);
+    of_users.filter_map(|message| message.first_audio.as_ref()).next()
 }
 
 /// Whether `url` is a base64 `data:` URI of a known image type.

@@ -158,6 +158,7 @@ fn every_kind_of_part_is_counted() {
     let view = request.view();
     assert_eq!((view.facts.images, view.facts.audios, view.facts.files), (3, 1, 1));
     assert_eq!(view.first_image.as_deref(), Some("data:image/png;base64,iVBO"));
+    assert_eq!(view.first_audio.as_deref(), Some("AA"));
     assert_eq!(view.current_user, "");
     assert_eq!(request.messages()[0].other_parts, 1);
 }

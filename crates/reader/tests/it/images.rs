@@ -1,4 +1,4 @@
-//! Images are compared with examples by a model of two towers.
+//! Images and sounds are compared with examples by models of two towers.
 
 use std::{borrow::Cow, path::Path};
 
@@ -89,6 +89,106 @@ fn without_an_image_or_with_a_broken_one_only_image_rules_are_unavailable() {
         let (outcomes, _) = judge(&reader, &with_image("the cat is in paris", &image));
         assert_eq!(outcomes, [broken, broken, Ok(true)]);
     }
+}
+
+/// What a complexity rule with examples that are images says of a request: its level, and its image margin.
+fn level(reader: &Reader, examples: &str, request: &RequestView<'_>) -> (Option<String>, Option<f64>) {
+    let text = format!(
+        "version: v0.3\nrouting:\n  signals:\n    complexity:\n      - {{name: c, threshold: 0.05, {examples}}}\n\
+         global:\n  model_catalog: {{embeddings: {{semantic: {{embedding_config: {{model_type: multimodal}}}}}}}}\n"
+    );
+    let document = Document::parse("config.yaml", &text, &|_| None);
+    let manifests = |_: &KnowledgeBase| None;
+    let (mut atoms, mut diagnostics) = (AtomTable::default(), Diagnostics::default());
+    let support = reader.support(&manifests);
+    let set = SignalSet::compile_for(document.config().unwrap(), &support, &mut atoms, &mut diagnostics);
+    assert_eq!(diagnostics.iter().count(), 0);
+    set.install(&wait(reader.embed(&set.prototype_texts(), None, &|_, _| {})).unwrap());
+    let readings = wait(reader.read(set.plan(request, FamilySet::ALL), AMPLE));
+    let mut evidence = Evidence::new(&atoms);
+    let (tokens, identity) = (TokenCalibration::new(), Identity::default());
+    let input = SignalInput {
+        request,
+        identity: &identity,
+        tokens: &tokens,
+        authz_fail_open: false,
+        readings: Some(&readings),
+    };
+    set.evaluate(&input, FamilySet::ALL, &mut evidence).unwrap();
+    let find = |name: &str| atoms.find(SignalFamily::Complexity, name).unwrap();
+    let levels = ["c:easy", "c:medium", "c:hard"].into_iter();
+    let level = levels.map(|name| (name, find(name))).find(|(_, atom)| evidence.is_matched(*atom));
+    (level.map(|(name, _)| name.to_owned()), evidence.value(find("c:image_margin")))
+}
+
+#[test]
+fn complexity_compares_the_image_with_images_or_what_sentences_say_of_them() {
+    let reader = two_towers();
+    let picture = inline(&std::fs::read(towers().join("picture.png")).unwrap());
+    let images =
+        format!("hard: {{image_candidates: ['{picture}']}}, easy: {{image_candidates: [quiz zebra]}}");
+    let (hard, margin) = level(&reader, &images, &with_image("", &picture));
+    assert_eq!(hard.as_deref(), Some("c:hard"));
+    // The picture is its own example, and has a cosine of 0.1916 to the sentence.
+    assert!((margin.unwrap() - (1.0 - 0.1916)).abs() < 0.01, "{margin:?}");
+    let swapped =
+        format!("hard: {{image_candidates: [quiz zebra]}}, easy: {{image_candidates: ['{picture}']}}");
+    assert_eq!(level(&reader, &swapped, &with_image("hello", &picture)).0.as_deref(), Some("c:easy"));
+    // Without an image the text is compared.
+    let (level, margin) = level(&reader, &swapped, &RequestView::from_prompt("quiz zebra"));
+    assert_eq!(level.as_deref(), Some("c:hard"));
+    assert!((margin.unwrap() - (1.0 - 0.1916)).abs() < 0.01, "{margin:?}");
+}
+
+/// What a rule over sounds says of a request, and what the compiler announced.
+fn heard(reader: &Reader, request: &RequestView<'_>) -> (Result<bool, UnavailableReason>, usize) {
+    let text = RULES.replace(
+        "seen, threshold: 0.18, query_modality: image",
+        "heard, threshold: 0.5, query_modality: audio",
+    );
+    let document = Document::parse("config.yaml", &text, &|_| None);
+    let manifests = |_: &KnowledgeBase| None;
+    let (mut atoms, mut diagnostics) = (AtomTable::default(), Diagnostics::default());
+    let support = reader.support(&manifests);
+    let set = SignalSet::compile_for(document.config().unwrap(), &support, &mut atoms, &mut diagnostics);
+    set.install(&wait(reader.embed(&set.prototype_texts(), None, &|_, _| {})).unwrap());
+    let readings = wait(reader.read(set.plan(request, FamilySet::ALL), AMPLE));
+    let mut evidence = Evidence::new(&atoms);
+    let (tokens, identity) = (TokenCalibration::new(), Identity::default());
+    let input = SignalInput {
+        request,
+        identity: &identity,
+        tokens: &tokens,
+        authz_fail_open: false,
+        readings: Some(&readings),
+    };
+    set.evaluate(&input, FamilySet::ALL, &mut evidence).unwrap();
+    let atom = atoms.find(SignalFamily::Embedding, "heard").unwrap();
+    let outcome = match evidence.reason(atom) {
+        Some(reason) => Err(reason),
+        None => Ok(evidence.value(atom).is_some()),
+    };
+    (outcome, diagnostics.iter().filter(|it| it.path.to_string().contains("[0].query_modality")).count())
+}
+
+#[test]
+fn an_inline_sound_is_compared_with_texts_and_without_one_or_a_model_for_it_the_rule_is_unavailable() {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../encoder/tests/goldens/onnx-audio");
+    let checkpoint = Checkpoint::open(&place, None).unwrap();
+    let two = reader().with(&[(ModelRole::Embedding, Serving::Checkpoint(checkpoint))]);
+    let wav = STANDARD.encode(std::fs::read(place.join("tone.wav")).unwrap());
+    let with_sound = |sound: String| RequestView {
+        first_audio: Some(Cow::Owned(sound)),
+        ..RequestView::from_prompt("what is this")
+    };
+    assert_eq!(heard(&two, &with_sound(wav.clone())), (Ok(true), 0));
+    assert_eq!(heard(&two, &with_sound(format!("data:audio/wav;base64,{wav}"))), (Ok(true), 0));
+    for broken in ["&&&".to_owned(), STANDARD.encode(b"ID3 an mp3")] {
+        assert_eq!(heard(&two, &with_sound(broken)).0, Err(UnavailableReason::Failed));
+    }
+    let silent = RequestView::from_prompt("what is this");
+    assert_eq!(heard(&two, &silent).0, Err(UnavailableReason::NoInput));
+    assert_eq!(heard(&reader(), &with_sound(wav)), (Err(UnavailableReason::NotActive), 1));
 }
 
 #[test]

@@ -181,3 +181,40 @@ fn a_judge_of_pairs_with_other_classes_is_an_error_and_one_that_is_not_there_is_
     let error = runtime.block_on(own.unwrap().inference("a", "b", AMPLE)).unwrap_err();
     assert!(matches!(error, vsr_reader::ReaderError::Absent(_)), "{error}");
 }
+
+/// A folder with an ONNX checkpoint in it under `name`.
+fn graph(golden: &str, name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("../encoder/tests/goldens").join(golden);
+    fs::create_dir_all(folder.path().join(name)).unwrap();
+    for file in ["config.json", "model.onnx", "tokenizer.json"] {
+        fs::copy(checkpoint.join(file), folder.path().join(name).join(file)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_backend_that_is_missing_is_an_error_where_a_checkpoint_needs_it_and_a_warning_where_none_does() {
+    let folder = graph("onnx-sequence", "models/mine");
+    let own = "system: {domain_classifier: models/mine}";
+    let (plain, problems) = reader(folder.path(), &format!("{{{own}, backend: native}}"));
+    assert_eq!((plain.is_ok(), problems), (true, Vec::<String>::new()));
+    // No machine has both.
+    for backend in ["coreml", "migraphx"] {
+        if vsr_encoder::Backend::ALL.iter().any(|it| it.as_str() == backend && it.check().is_ok()) {
+            continue;
+        }
+        let (refused, problems) = reader(folder.path(), &format!("{{{own}, backend: {backend}}}"));
+        assert!(refused.is_err());
+        let told = problems.iter().find(|problem| problem.contains("error")).unwrap();
+        assert!(told.contains("global.model_catalog.backend") && told.contains(backend), "{told}");
+        assert!(told.contains("install") || told.contains("the feature `ort`"), "{told}");
+    }
+    let catalog = "{embeddings: {semantic: {embedding_config: {backend: openvino}}}}";
+    let (embedded, problems) = reader(folder.path(), catalog);
+    assert!(embedded.is_ok());
+    let told = problems.iter().find(|problem| problem.contains("embedding_config.backend")).unwrap();
+    assert!(told.contains("run on the CPU"), "{told}");
+    let (wrong, problems) = reader(folder.path(), "{backend: tpu}");
+    assert!(wrong.is_err() && problems.iter().any(|problem| problem.contains("tpu")), "{problems:?}");
+}

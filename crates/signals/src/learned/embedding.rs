@@ -1,4 +1,4 @@
-//! The `embedding` family: similarity of the text, or of the first image, to examples.
+//! The `embedding` family: similarity of the text, or of the first image or sound, to examples.
 
 use vsr_config::{AggregationMethod, Config, EmbeddingRule, QueryModality};
 use vsr_types::{AtomId, AtomTable, Diagnostic, Diagnostics, Evidence, SignalFamily, UnavailableReason};
@@ -6,6 +6,7 @@ use vsr_types::{AtomId, AtomTable, Diagnostic, Diagnostics, Evidence, SignalFami
 use super::{
     bank::{Bank, Nearness, PrototypeVectors, Scoring},
     reading::TextReadings,
+    support::ModelSupport,
     target::{Target, excerpt},
 };
 use crate::rules;
@@ -31,6 +32,7 @@ struct Rule {
 enum Query {
     Text,
     Image,
+    Audio,
     /// No model embeds what the rule asks for.
     Nothing,
 }
@@ -40,7 +42,7 @@ enum Query {
 impl EmbeddingFamily {
     pub(super) fn compile(
         config: &Config,
-        (v0_3, sees_images): (bool, bool),
+        (v0_3, support): (bool, &ModelSupport<'_>),
         ids: &[AtomId],
         diagnostics: &mut Diagnostics,
     ) -> Self {
@@ -52,7 +54,8 @@ impl EmbeddingFamily {
             rules::check_share(&place, "threshold", Some(rule.threshold), diagnostics);
             let query = match rule.query_modality {
                 QueryModality::Text => Query::Text,
-                QueryModality::Image if sees_images => Query::Image,
+                QueryModality::Image if support.images => Query::Image,
+                QueryModality::Audio if support.sounds => Query::Audio,
                 QueryModality::Image | QueryModality::Audio => Query::Nothing,
             };
             if query == Query::Nothing {
@@ -94,6 +97,10 @@ impl EmbeddingFamily {
         self.reads(Query::Image)
     }
 
+    pub(super) fn reads_audio(&self) -> bool {
+        self.reads(Query::Audio)
+    }
+
     fn reads(&self, query: Query) -> bool {
         self.rules.iter().any(|rule| rule.query == query && !rule.bank.is_empty())
     }
@@ -107,6 +114,9 @@ impl EmbeddingFamily {
         }
         if self.rules.iter().any(|rule| rule.query == Query::Image) {
             self.compare(Query::Image, readings.image().as_ref().map(|image| &**image), readings, evidence);
+        }
+        if self.rules.iter().any(|rule| rule.query == Query::Audio) {
+            self.compare(Query::Audio, readings.audio().as_ref().map(|audio| &**audio), readings, evidence);
         }
     }
 

@@ -115,6 +115,7 @@ pub struct TextNeed {
 pub struct ReadingPlan {
     needs: Vec<TextNeed>,
     image: Option<Arc<str>>,
+    audio: Option<Arc<str>>,
     budget_tokens: u32,
     pub(super) routes: Routes,
 }
@@ -170,6 +171,8 @@ pub(super) struct Demand {
     pub(super) short: Wants,
     /// Whether the first image is embedded.
     pub(super) image: bool,
+    /// Whether the first sound is embedded.
+    pub(super) audio: bool,
     /// How many earlier user texts are embedded.
     pub(super) turns: usize,
     /// What is wanted of scanned texts by the jailbreak family.
@@ -310,9 +313,14 @@ impl ReadingPlan {
         self.image.as_ref()
     }
 
+    /// The sound whose embedding is wanted: the base64 of a file, or a base64 `data:` URI.
+    pub fn audio(&self) -> Option<&Arc<str>> {
+        self.audio.as_ref()
+    }
+
     /// Whether anything is wanted of the router's own models.
     pub fn wants_models(&self) -> bool {
-        self.image.is_some() || self.needs.iter().any(|need| !need.wants.is_empty())
+        self.image.is_some() || self.audio.is_some() || self.needs.iter().any(|need| !need.wants.is_empty())
     }
 
     /// Whether anything is asked of models served elsewhere.
@@ -343,5 +351,6 @@ pub(super) fn plan(
     }
     builder.turns(request, demand.turns);
     let image = request.first_image.as_deref().filter(|_| demand.image);
-    ReadingPlan { image: image.map(Into::into), ..builder.plan }
+    let audio = request.first_audio.as_deref().filter(|_| demand.audio);
+    ReadingPlan { image: image.map(Into::into), audio: audio.map(Into::into), ..builder.plan }
 }

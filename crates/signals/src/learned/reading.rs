@@ -112,6 +112,7 @@ pub struct TextReadings {
     /// Whether no model read anything.
     is_absent: bool,
     image: Result<Arc<[f32]>, UnavailableReason>,
+    audio: Result<Arc<[f32]>, UnavailableReason>,
     remote: Option<RemoteReadings>,
 }
 
@@ -203,6 +204,7 @@ impl TextReadings {
             missing: UnavailableReason::Failed,
             is_absent: false,
             image: Err(UnavailableReason::Failed),
+            audio: Err(UnavailableReason::Failed),
             remote: None,
         }
     }
@@ -216,6 +218,7 @@ impl TextReadings {
             missing: reason,
             is_absent: true,
             image: Err(reason),
+            audio: Err(reason),
             remote: None,
         }
     }
@@ -233,6 +236,21 @@ impl TextReadings {
     pub fn with_image(mut self, image: Result<Arc<[f32]>, UnavailableReason>) -> Self {
         self.image = image;
         self
+    }
+
+    /// Adds the embedding of the plan's sound, of length 1 and made by the same model, or why there is none.
+    #[must_use]
+    pub fn with_audio(mut self, audio: Result<Arc<[f32]>, UnavailableReason>) -> Self {
+        self.audio = audio;
+        self
+    }
+
+    /// The embedding of the request's sound.
+    pub(super) fn audio(&self) -> Result<&[f32], UnavailableReason> {
+        match self.plan.audio() {
+            None if !self.is_absent => Err(UnavailableReason::NoInput),
+            _ => self.audio.as_deref().map_err(|reason| *reason),
+        }
     }
 
     /// The embedding of the request's image.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use vsr_types::{Diagnostics, SignalFamily};
 
-use super::{Head, LearnedFamilies, ManifestSource};
+use super::{Head, LearnedFamilies, ManifestSource, PictureSource};
 use crate::rules;
 
 /// What the router's own models can do.
@@ -14,6 +14,8 @@ pub struct ModelSupport<'s> {
     pub embeddings: bool,
     /// Whether images are embedded, in the space of the texts.
     pub images: bool,
+    /// Whether sounds are embedded, in the space of the texts.
+    pub sounds: bool,
     /// The heads, with the names of their classes where they are known.
     pub heads: BTreeMap<Head, Vec<Arc<str>>>,
     /// Whether a tagger finds personal data.
@@ -22,6 +24,8 @@ pub struct ModelSupport<'s> {
     pub remote: bool,
     /// Where manifests of knowledge bases come from.
     pub manifests: &'s ManifestSource<'s>,
+    /// Where images come from that examples name.
+    pub pictures: &'s PictureSource<'s>,
 }
 
 // === impl ModelSupport
@@ -39,10 +43,12 @@ impl ModelSupport<'static> {
         Self {
             embeddings: false,
             images: false,
+            sounds: false,
             heads: BTreeMap::new(),
             tagger: false,
             remote: false,
             manifests: &|_| None,
+            pictures: &|_| None,
         }
     }
 }

@@ -151,10 +151,12 @@ fn full_support() -> ModelSupport<'static> {
     ModelSupport {
         embeddings: true,
         images: false,
+        sounds: false,
         heads,
         tagger: true,
         remote: true,
         manifests: &|kb| (kb.name == "pets").then(pets),
+        pictures: &|file| (file == "proof.png").then(|| Ok("data:image/png;base64,proof".into())),
     }
 }
 

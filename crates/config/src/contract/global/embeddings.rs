@@ -33,7 +33,7 @@ contract! {
     /// How embedding models are used.
     pub struct EmbeddingConfig {
         /// What runs them.
-        backend: EmbeddingBackend = EmbeddingBackend::Candle,
+        backend: ModelBackend = ModelBackend::Native,
         /// The model of the semantic signals.
         model_type: EmbeddingModel = EmbeddingModel::Mmbert,
         /// Whether examples are embedded at start.
@@ -70,12 +70,22 @@ contract! {
 }
 
 contract_enum! {
-    /// What runs embedding models.
-    pub enum EmbeddingBackend {
-        /// The router itself.
-        Candle = "candle" | "",
-        /// OpenVINO.
+    /// What runs the router's own models.
+    pub enum ModelBackend {
+        /// The router itself, on the CPU.
+        Native = "candle" | "native" | "",
+        /// ONNX Runtime on the CPU.
+        OnnxRuntime = "onnxruntime",
+        /// ONNX Runtime on NVIDIA's GPUs.
+        Cuda = "cuda",
+        /// ONNX Runtime on AMD's GPUs by ROCm.
+        Rocm = "rocm",
+        /// ONNX Runtime on AMD's GPUs by MIGraphX.
+        MiGraphX = "migraphx",
+        /// ONNX Runtime by OpenVINO.
         OpenVino = "openvino",
+        /// ONNX Runtime on Apple's processors.
+        CoreMl = "coreml",
     }
 
     /// An embedding model.

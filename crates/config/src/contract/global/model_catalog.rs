@@ -7,7 +7,7 @@ use crate::{
     scalars::Expanded,
 };
 
-use super::{Embeddings, KnowledgeBase, Modules};
+use super::{Embeddings, KnowledgeBase, ModelBackend, Modules};
 
 contract! {
     /// Models and knowledge bases of the router itself.
@@ -20,6 +20,8 @@ contract! {
         external: Vec<ExternalModel> = Vec::new(),
         /// Knowledge bases; a list written here replaces the built-in ones.
         kbs: Vec<KnowledgeBase> = KnowledgeBase::built_in(),
+        /// What runs checkpoints of your own that are ONNX graphs; the router itself if absent.
+        backend: Option<ModelBackend> = None,
         /// What uses the models.
         modules: Modules = Modules::default(),
         /// Where models named `hf://owner/model@revision` come from.
