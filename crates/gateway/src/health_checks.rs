@@ -97,7 +97,7 @@ impl Watcher {
             }
             last = Some((Instant::now(), checked.clone()));
             let result = self.ask(checked).await;
-            self.router.checked(self.identity, result.as_ref().map(|()| ()).map_err(String::as_str));
+            self.router.checked(self.identity, result.as_ref().copied().map_err(String::as_str));
         }
     }
 

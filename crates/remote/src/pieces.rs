@@ -58,16 +58,17 @@ fn both_ends(mut ranges: Vec<Range<usize>>, shown: usize) -> Vec<Piece> {
     ranges.into_iter().map(piece).collect()
 }
 
-/// Overlapping pieces that cover the text, in order.
+/// Overlapping pieces that cover the text, in order; the last one is as long as the others.
 fn overlapping(text: &str) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut start = 0;
     loop {
         let end = floor(text, start + PIECE_BYTES);
-        ranges.push(start..end);
         if end == text.len() {
+            ranges.push(floor(text, end.saturating_sub(PIECE_BYTES))..end);
             return ranges;
         }
+        ranges.push(start..end);
         start = floor(text, end - SHARED_BYTES);
     }
 }

@@ -88,7 +88,7 @@ impl Exchange {
 
     fn move_to(&mut self, backend: &Arc<Backend>) {
         self.trace.outcome.attempts += 1;
-        backend.health.begin(self.router.clock().now(), backend.calm);
+        backend.health.begin(|| self.router.clock().now(), backend.calm);
         if let Some(left) = self.at.replace(Arc::clone(backend)) {
             left.health.end();
         }

@@ -58,7 +58,7 @@ impl<'p> Probe<'p> {
         let beyond = if is_integer { [json!(0), json!(1_000_000_000)] } else { [json!(-7.5), json!(1e12)] };
         let told = beyond.iter().flat_map(|value| self.problems(steps, value));
         told.filter(|problem| problem.diagnostic.path == place).find_map(|problem| {
-            let message = problem.diagnostic.message.to_string();
+            let message = problem.diagnostic.message;
             let range = message.strip_prefix("expected a value ")?.split(", found").next()?;
             Some(range.to_owned())
         })

@@ -27,7 +27,8 @@ fn engines() -> Vec<Box<dyn Engine>> {
 }
 
 /// ONNX Runtime on the CPU, where this build can load it and its library is there.
-pub(crate) fn onnxruntime() -> Option<Backend> {
+#[expect(clippy::print_stdout, reason = "what is left out says so")]
+fn onnxruntime() -> Option<Backend> {
     match Backend::Cpu.check() {
         Ok(()) => Some(Backend::Cpu),
         Err(missing) => {

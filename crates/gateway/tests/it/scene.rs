@@ -225,7 +225,7 @@ impl Scene {
     fn of_router(router: Arc<Router>, clock: TripwireClock, drain_limit: Duration) -> Self {
         let status = Arc::<Status>::default();
         let options =
-            GatewayOptions { status: Arc::clone(&status), drain_limit, ..GatewayOptions::default() };
+            GatewayOptions { status: Arc::clone(&status), drain_limit };
         let gateway = Gateway::bind(&router, options).unwrap();
         let (addresses, listeners) = (gateway.local_addrs(), gateway.listeners());
         let (stop, stopped) = oneshot::channel();

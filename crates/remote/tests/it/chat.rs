@@ -284,7 +284,7 @@ fn every_source_has_pieces_of_its_own_and_of_a_long_text_both_ends_are_shown() {
     let notes = found.notes(Jailbreak, "attack");
     let seen: usize =
         notes.split_once("showed a guardrail ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
-    assert!((80_000..8 * 12 * 1024).contains(&seen), "{notes}");
+    assert!((70_000..8 * 12 * 1024).contains(&seen), "{notes}");
 }
 
 #[test]
