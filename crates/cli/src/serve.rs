@@ -11,7 +11,7 @@ use anyhow::Context;
 use vsr_api::{Management, StartError};
 use vsr_config::Config;
 use vsr_gateway::{Gateway, GatewayOptions, Status};
-use vsr_live::{ConfigText, Live, LiveParts, WATCH_INTERVAL, Watcher};
+use vsr_live::{Change, ConfigText, Live, LiveParts, WATCH_INTERVAL, Watcher};
 use vsr_reader::Reader;
 use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings};
 use vsr_store::{EmbeddedStore, KeyValue, MemoryStore};
@@ -122,7 +122,7 @@ async fn serve(source: Source) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Follows the configuration file: the router, the rules of its listeners and the management token.
+/// Follows the configuration file: the router, its listeners and the management token.
 fn follow(
     (file, text, reader): (PathBuf, ConfigText, Reader),
     router: &Arc<Router>,
@@ -140,14 +140,15 @@ fn follow(
     });
     let listeners = gateway.listeners();
     live.follow(Box::new(move |snapshot| {
-        let rules = listeners.prepare(&snapshot.listeners(), snapshot.config());
-        let rules = rules.map_err(|error| error.to_string())?;
-        Ok(Box::new(move || rules.apply()))
+        let new = listeners.prepare(&snapshot.listeners(), snapshot.config());
+        let new = new.map_err(|error| error.to_string())?;
+        let keys = new.restart_needed().to_vec();
+        Ok(Change::new(move || new.apply()).but_for(&keys))
     }));
     let token = management.token();
     live.follow(Box::new(move |snapshot| {
         let change = token.prepare(snapshot.config(), &variable).map_err(|error| error.to_string())?;
-        Ok(Box::new(change))
+        Ok(Change::new(change))
     }));
     management.configure(Arc::clone(&live));
     live

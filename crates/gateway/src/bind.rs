@@ -12,20 +12,36 @@ use crate::BindError;
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// Opens the socket of the listener at `index` of the configuration.
-pub(crate) fn bind(index: usize, address: &str, port: u16) -> Result<TcpListener, BindError> {
-    let refused = |part: &str, reason: io::Error| BindError::Refused {
+/// A socket that has its address. Nobody can connect before it listens.
+pub(crate) struct BoundSocket {
+    socket: Socket,
+    index: usize,
+    address: String,
+    port: u16,
+}
+
+/// Takes the address of the listener at `index` of the configuration.
+pub(crate) fn bind(index: usize, address: &str, port: u16) -> Result<BoundSocket, BindError> {
+    let refusal = |reason| refusal(index, address, port, reason);
+    let target = resolve(address, port).map_err(refusal)?;
+    let socket = open(target).map_err(refusal)?;
+    Ok(BoundSocket { socket, index, address: address.to_owned(), port })
+}
+
+fn refusal(index: usize, address: &str, port: u16, reason: io::Error) -> BindError {
+    let part = match reason.kind() {
+        io::ErrorKind::AddrInUse => {
+            return BindError::PortInUse { index, address: address.to_owned(), port };
+        }
+        io::ErrorKind::PermissionDenied => "port",
+        _ => "address",
+    };
+    BindError::Refused {
         key: format!("listeners[{index}].{part}"),
         address: address.to_owned(),
         port,
         reason,
-    };
-    let target = resolve(address, port).map_err(|reason| refused("address", reason))?;
-    listen(target).map_err(|reason| match reason.kind() {
-        io::ErrorKind::AddrInUse => BindError::PortInUse { index, address: address.to_owned(), port },
-        io::ErrorKind::PermissionDenied => refused("port", reason),
-        _ => refused("address", reason),
-    })
+    }
 }
 
 fn resolve(address: &str, port: u16) -> io::Result<SocketAddr> {
@@ -38,7 +54,7 @@ fn resolve(address: &str, port: u16) -> io::Result<SocketAddr> {
 }
 
 /// Without `SO_REUSEPORT`: a second process must learn that the port is taken.
-fn listen(target: SocketAddr) -> io::Result<TcpListener> {
+fn open(target: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
     if target.is_ipv6() {
         // `::` takes IPv4 clients too, whatever the system's default.
@@ -49,6 +65,25 @@ fn listen(target: SocketAddr) -> io::Result<TcpListener> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&target.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
+}
+
+// === impl BoundSocket ===
+
+impl BoundSocket {
+    /// The position of the listener in the configuration.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// From now on clients can connect. Also tells where.
+    pub(crate) fn listen(self) -> Result<(TcpListener, SocketAddr), BindError> {
+        let Self { socket, index, address, port } = self;
+        let listening = socket.listen(BACKLOG).and_then(|()| {
+            let listener = TcpListener::from(socket);
+            let local = listener.local_addr()?;
+            Ok((listener, local))
+        });
+        listening.map_err(|reason| refusal(index, &address, port, reason))
+    }
 }

@@ -47,14 +47,9 @@ struct Deadline(Option<Pin<Box<Sleep>>>);
 const PREFACE: [u8; 3] = *b"PRI";
 
 /// Serves a connection to its end. It has its place among the listener's connections until then.
-pub(crate) async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    place: Place,
-    worker: Arc<Worker>,
-    mut lifecycle: watch::Receiver<Lifecycle>,
-) {
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, place: Place, worker: Arc<Worker>) {
     let listener = Arc::clone(place.listener());
+    let mut lifecycle = listener.lifecycle();
     let rules = listener.rules();
     let activity = Activity::new(rules.phase_limits);
     let (tls, limit) = (rules.tls().cloned(), rules.phase_limits.header);
@@ -129,7 +124,8 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
     drive(http, |http| http.graceful_shutdown(), |_| activity.deadline(), lifecycle, connection.peer).await;
 }
 
-/// Polls a connection until it ends, or its deadline passes, which may move; shuts it down once the gateway drains.
+/// Polls a connection until it ends, or its deadline passes, which may move; shuts it down once the listener drains.
+/// Whether it ended by itself.
 /// `limit` has the task woken when the deadline may come earlier while the connection itself has nothing to do.
 pub(crate) async fn drive<C: Future<Output = hyper::Result<()>>>(
     mut http: Pin<&mut C>,
@@ -137,7 +133,7 @@ pub(crate) async fn drive<C: Future<Output = hyper::Result<()>>>(
     limit: impl Fn(&mut Context<'_>) -> Option<Instant>,
     mut lifecycle: watch::Receiver<Lifecycle>,
     peer: SocketAddr,
-) {
+) -> bool {
     // Looking is cheap and touches no lock; waiting registers this task once, to be woken.
     let watching = lifecycle.clone();
     let has_begun_to_drain = || watching.has_changed().unwrap_or(true);
@@ -167,11 +163,13 @@ pub(crate) async fn drive<C: Future<Output = hyper::Result<()>>>(
             None => Poll::Pending,
         }
     });
-    match ended.await {
+    let ended = ended.await;
+    match &ended {
         Some(Ok(())) => {}
         Some(Err(error)) => tracing::debug!(%peer, %error, "a client connection failed"),
         None => tracing::debug!(%peer, "a client connection took too long"),
     }
+    ended.is_some()
 }
 
 // === impl Connection ===

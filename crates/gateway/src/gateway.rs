@@ -1,20 +1,12 @@
 //! The gateway: sockets bound, workers started, served until told to stop, drained.
 
-use std::{
-    future::Future,
-    io,
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, thread, time::Duration};
 
 use tokio::{
     sync::watch,
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
-use vsr_config::Config;
 use vsr_responses::Responses;
 use vsr_router::Router;
 use vsr_types::{Clock, SystemClock};
@@ -23,9 +15,9 @@ use vsr_upstream::{Client, ClientConfig};
 use crate::{
     BindError, Phase, Status,
     accept::{Dealer, accept},
-    bind::bind,
     health_checks,
-    listener::{Listener, Listeners, Rules},
+    listener::Listener,
+    listeners::{Listeners, Socket},
     request_id::IdSource,
     responses,
     tls::Handshakes,
@@ -42,14 +34,28 @@ pub struct GatewayOptions {
 
 /// The data plane with its sockets bound, ready to serve.
 pub struct Gateway {
-    listeners: Vec<(TcpListener, SocketAddr, Arc<Listener>)>,
-    rules: Listeners,
+    listeners: Listeners,
+    addresses: Vec<SocketAddr>,
     workers: Vec<WorkerHandle>,
     checks: (Arc<Router>, ClientConfig),
     responses: Option<Arc<Responses>>,
     lifecycle: watch::Sender<Lifecycle>,
     status: Arc<Status>,
     drain_limit: Duration,
+}
+
+/// Who takes clients in.
+struct Doors {
+    dealer: Arc<Dealer>,
+    tasks: JoinSet<()>,
+    open: Vec<Door>,
+}
+
+/// One socket that is accepted from.
+struct Door {
+    address: SocketAddr,
+    listener: Arc<Listener>,
+    task: AbortHandle,
 }
 
 /// How often the files of certificates are looked at.
@@ -78,8 +84,7 @@ impl Gateway {
         let snapshot = router.snapshot();
         let config = Arc::clone(snapshot.config());
         let written = snapshot.listeners();
-        let listeners = bind_all(&written, &config)?;
-        let rules = Listeners::new(written.iter().zip(listeners.iter().map(|(.., listener)| listener)));
+        let (listeners, addresses) = Listeners::open(&written, &config)?;
         let threads = match config.global.router.worker_threads {
             Some(threads) => threads.max(1) as usize,
             None => thread::available_parallelism().map_or(1, usize::from),
@@ -105,17 +110,17 @@ impl Gateway {
             workers.push(started.map_err(|reason| BindError::Worker { index, reason })?);
         }
         let checks = (Arc::clone(router), upstream);
-        Ok(Self { listeners, rules, workers, checks, responses, lifecycle, status, drain_limit })
+        Ok(Self { listeners, addresses, workers, checks, responses, lifecycle, status, drain_limit })
     }
 
     /// Where it listens, in the order of the configuration.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().map(|(_, address, _)| *address).collect()
+        self.addresses.clone()
     }
 
-    /// Its listeners, to give them new rules.
+    /// Its listeners, to change them.
     pub fn listeners(&self) -> Listeners {
-        self.rules.clone()
+        self.listeners.clone()
     }
 
     /// Serves until `shutdown` completes, then takes no more connections, lets the requests in flight finish, and after
@@ -124,22 +129,26 @@ impl Gateway {
     /// # Errors
     /// If a socket cannot be registered with the runtime.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listeners, rules, workers, checks, responses, lifecycle, status, drain_limit } = self;
-        let dealer = Arc::new(Dealer::new(workers));
-        let mut accepting = JoinSet::new();
+        let Self { listeners, workers, checks, responses, lifecycle, status, drain_limit, .. } = self;
+        let mut doors =
+            Doors { dealer: Arc::new(Dealer::new(workers)), tasks: JoinSet::new(), open: Vec::new() };
         let (router, upstream) = checks;
-        accepting.spawn(health_checks::check_backends(router, upstream));
-        for (index, (socket, address, listener)) in listeners.into_iter().enumerate() {
-            listener.warn_if_unguarded(index, address);
-            tracing::info!(%address, "listening");
-            let socket = tokio::net::TcpListener::from_std(socket)?;
-            accepting.spawn(accept(socket, listener, Arc::clone(&dealer)));
+        doors.tasks.spawn(health_checks::check_backends(router, upstream));
+        for socket in listeners.take_sockets() {
+            doors.open(socket)?;
         }
-        accepting.spawn(renew_certificates(rules));
+        doors.tasks.spawn(renew_certificates(listeners.clone()));
         status.set(Phase::Ready);
-        shutdown.await;
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                () = listeners.changed() => doors.follow(&listeners),
+            }
+        }
         status.set(Phase::Draining);
-        accepting.shutdown().await;
+        let dealer = doors.close().await;
+        listeners.drain();
         lifecycle.send_replace(Lifecycle::Draining);
         if let Some(dealer) = Arc::into_inner(dealer) {
             drain(dealer, &lifecycle, drain_limit).await;
@@ -177,21 +186,43 @@ async fn drain(dealer: Dealer, lifecycle: &watch::Sender<Lifecycle>, limit: Dura
     }
 }
 
-fn bind_all(
-    written: &[vsr_config::Listener],
-    config: &Config,
-) -> Result<Vec<(TcpListener, SocketAddr, Arc<Listener>)>, BindError> {
-    let mut bound = Vec::with_capacity(written.len());
-    for (index, written) in written.iter().enumerate() {
-        let listener = Arc::new(Listener::new(Rules::new(index, written, config, None)?));
-        let socket = bind(index, &written.address, written.port)?;
-        let address = socket.local_addr().map_err(|reason| BindError::Refused {
-            key: format!("listeners[{index}].address"),
-            address: written.address.to_string(),
-            port: written.port,
-            reason,
-        })?;
-        bound.push((socket, address, listener));
+// === impl Doors ===
+
+impl Doors {
+    fn open(&mut self, socket: Socket) -> io::Result<()> {
+        let Socket { index, socket, address, listener } = socket;
+        let socket = tokio::net::TcpListener::from_std(socket)?;
+        listener.warn_if_unguarded(index, address);
+        tracing::info!(%address, "listening");
+        // Those that are over are let go.
+        while self.tasks.try_join_next().is_some() {}
+        let task = self.tasks.spawn(accept(socket, Arc::clone(&listener), Arc::clone(&self.dealer)));
+        self.open.push(Door { address, listener, task });
+        Ok(())
     }
-    Ok(bound)
+
+    /// Follows a new configuration.
+    fn follow(&mut self, listeners: &Listeners) {
+        for socket in listeners.take_sockets() {
+            let address = socket.address;
+            if let Err(error) = self.open(socket) {
+                tracing::error!(%address, %error, "a new listener takes nobody in");
+            }
+        }
+        self.open.retain(|Door { address, listener, task }| {
+            let stays = listeners.has(listener);
+            if !stays {
+                task.abort();
+                listener.drain();
+                tracing::info!(%address, "a listener is gone and takes nobody in; its requests in flight end");
+            }
+            stays
+        });
+    }
+
+    /// Takes nobody in any more.
+    async fn close(mut self) -> Arc<Dealer> {
+        self.tasks.shutdown().await;
+        self.dealer
+    }
 }

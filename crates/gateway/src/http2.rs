@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -69,6 +69,9 @@ const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_LIMIT: Duration = Duration::from_secs(20);
 
+/// How long a client may take to hear that its idle connection ends.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+
 /// Streams that were reset before they were even looked at, and those that broke the protocol, that a client may have.
 const MAX_PENDING_RESETS: usize = 20;
 const MAX_PROTOCOL_ERRORS: usize = 128;
@@ -116,8 +119,17 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
             answer
         }
     });
-    let http = pin!(http.serve_connection(TokioIo::new(stream), service));
-    drive(http, |http| http.graceful_shutdown(), |cx| streams.deadline(cx), lifecycle, peer).await;
+    let mut http = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let shut_down = |http: Pin<&mut _>| http2::Connection::graceful_shutdown(http);
+    let is_over = drive(http.as_mut(), shut_down, |cx| streams.deadline(cx), lifecycle.clone(), peer).await;
+    if is_over || streams.is_abused() {
+        return;
+    }
+    // A client that asks for something at this moment has to learn that nobody looks at it.
+    shut_down(http.as_mut());
+    let began = Instant::now();
+    let limit = |cx: &mut Context<'_>| streams.farewell_deadline(cx, began);
+    drive(http, shut_down, limit, lifecycle, peer).await;
 }
 
 // === impl Streams ===
@@ -142,6 +154,12 @@ impl Streams {
             Some(since) => since.checked_add(limits.idle),
             None => self.opened.checked_add(limits.header),
         }
+    }
+
+    /// When a connection that was told to end has to.
+    fn farewell_deadline(&self, cx: &mut Context<'_>, began: Instant) -> Option<Instant> {
+        let limit = self.deadline(cx)?;
+        Some(limit.min(began + FAREWELL_LIMIT))
     }
 
     fn rest(&self) -> MutexGuard<'_, Rest> {

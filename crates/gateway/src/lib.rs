@@ -26,6 +26,7 @@ mod headers;
 mod health_checks;
 mod http2;
 mod listener;
+mod listeners;
 mod models;
 mod pass_through;
 mod ping;
@@ -42,5 +43,5 @@ mod worker;
 
 pub use error::BindError;
 pub use gateway::{Gateway, GatewayOptions};
-pub use listener::{Listeners, NewRules};
+pub use listeners::{Listeners, NewListeners};
 pub use status::{Download, Phase, Status};

@@ -1,4 +1,5 @@
-//! A listener as connections see it: its rules, which a new configuration may change, and how many are in.
+//! A listener as connections see it: its rules, which a new configuration may change, how many are in, and whether it
+//! still takes any.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -10,9 +11,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use vsr_config::{Config, RoutingHeaders};
 
-use crate::{BindError, activity::PhaseLimits, door::Door, header_rules::HeaderRules, tls::Tls};
+use crate::{
+    BindError, activity::PhaseLimits, door::Door, header_rules::HeaderRules, tls::Tls, worker::Lifecycle,
+};
 
 /// A bound listener.
 pub(crate) struct Listener {
@@ -20,6 +24,7 @@ pub(crate) struct Listener {
     connections: AtomicUsize,
     /// Requests in flight, as far as they are bounded.
     requests: AtomicUsize,
+    course: ArcSwap<Course>,
 }
 
 /// What a listener asks of its clients and allows them. A request keeps those it began with.
@@ -47,20 +52,12 @@ pub(crate) struct Place(Arc<Listener>);
 /// A request's seat among those in flight; dropping it frees the seat.
 pub(crate) struct Seat(Arc<Listener>);
 
-/// The listeners of a gateway, to give them new rules while it serves.
-#[derive(Clone)]
-pub struct Listeners(Arc<[Bound]>);
-
-/// A listener with the address it was asked to bind.
-struct Bound {
-    address: String,
-    port: u16,
-    listener: Arc<Listener>,
+/// Tells the connections of a listener whether they may go on.
+struct Course {
+    sender: watch::Sender<Lifecycle>,
+    /// Has seen nothing yet, as have its clones.
+    watching: watch::Receiver<Lifecycle>,
 }
-
-/// Rules of a new configuration, ready to be put in force.
-#[must_use = "nothing changes before they are applied"]
-pub struct NewRules(Vec<(usize, Arc<Listener>, Arc<Rules>)>);
 
 // === impl Rules ===
 
@@ -119,6 +116,33 @@ impl Listener {
             rules: ArcSwap::from_pointee(rules),
             connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
+            course: ArcSwap::from_pointee(Course::new()),
+        }
+    }
+
+    /// What tells a connection that begins now whether it may go on. To be asked for before the rules.
+    pub(crate) fn lifecycle(&self) -> watch::Receiver<Lifecycle> {
+        self.course.load().watching.clone()
+    }
+
+    /// Connections that are open end with the requests they have.
+    pub(crate) fn drain(&self) {
+        self.course.load().drain();
+    }
+
+    /// Has these rules for every request that begins from now on, on connections that are open too. Connections end with
+    /// the requests they have where new ones would be secured in another way.
+    pub(crate) fn take_over(&self, index: usize, rules: Arc<Rules>) {
+        let before = self.rules.swap(rules);
+        let now = self.rules.load();
+        if now.is_open() && !before.is_open() {
+            tracing::warn!(
+                "`listeners[{index}]` has neither api_keys nor trusted_peers nor client certificates any more"
+            );
+        }
+        let names = |rules: &Rules| rules.tls.as_ref().map(|tls| tls.names().clone());
+        if names(&before) != names(&now) {
+            self.course.swap(Arc::new(Course::new())).drain();
         }
     }
 
@@ -163,6 +187,19 @@ fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
 
+// === impl Course ===
+
+impl Course {
+    fn new() -> Self {
+        let (sender, watching) = watch::channel(Lifecycle::Serving);
+        Self { sender, watching }
+    }
+
+    fn drain(&self) {
+        self.sender.send_replace(Lifecycle::Draining);
+    }
+}
+
 // === impl Place ===
 
 impl Place {
@@ -180,63 +217,5 @@ impl Drop for Place {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-// === impl Listeners ===
-
-impl Listeners {
-    pub(crate) fn new<'l>(
-        bound: impl Iterator<Item = (&'l vsr_config::Listener, &'l Arc<Listener>)>,
-    ) -> Self {
-        let bound = bound.map(|(written, listener)| Bound {
-            address: written.address.to_string(),
-            port: written.port,
-            listener: Arc::clone(listener),
-        });
-        Self(bound.collect())
-    }
-
-    /// The rules that these listeners of a configuration have for those that are bound. Which are which is told by
-    /// address and port; of a listener that is gone the rules stay, and one that is new is not bound.
-    ///
-    /// # Errors
-    /// If a value cannot be used; then nothing is to change.
-    pub fn prepare(&self, written: &[vsr_config::Listener], config: &Config) -> Result<NewRules, BindError> {
-        let mut prepared = Vec::new();
-        for (index, written) in written.iter().enumerate() {
-            let is_it = |bound: &&Bound| *bound.address == *written.address && bound.port == written.port;
-            let bound = self.0.iter().find(is_it);
-            let before = bound.map(|bound| bound.listener.rules());
-            let rules = Arc::new(Rules::new(index, written, config, before.as_deref())?);
-            if let Some(bound) = bound {
-                prepared.push((index, Arc::clone(&bound.listener), rules));
-            }
-        }
-        Ok(NewRules(prepared))
-    }
-
-    /// Looks whether files of certificates changed. Those that can be used are, for new connections; of those that
-    /// cannot, the ones before stay, and an error is logged. [`Gateway::serve`](crate::Gateway::serve) does this every
-    /// few seconds. Blocks.
-    pub fn renew_certificates(&self) {
-        for bound in self.0.iter() {
-            if let Some(tls) = bound.listener.rules().tls() {
-                tls.renew();
-            }
-        }
-    }
-}
-
-impl NewRules {
-    /// Puts them in force: for every request that begins from now on, on connections that are open too.
-    pub fn apply(self) {
-        for (index, listener, rules) in self.0 {
-            let opens = rules.is_open() && !listener.rules.load().is_open();
-            if opens {
-                tracing::warn!("`listeners[{index}]` has neither api_keys nor trusted_peers any more");
-            }
-            listener.rules.store(rules);
-        }
     }
 }

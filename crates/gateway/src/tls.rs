@@ -67,6 +67,11 @@ impl Tls {
         }))
     }
 
+    /// The files, as the configuration names them.
+    pub(crate) fn names(&self) -> &ListenerTls {
+        &self.names
+    }
+
     /// Whether clients have to show a certificate.
     pub(crate) fn knows_clients(&self) -> bool {
         self.names.client_ca_file.is_some()

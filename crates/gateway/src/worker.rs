@@ -130,10 +130,10 @@ async fn run(
                 continue;
             }
         };
-        let (worker, lifecycle, alive) = (Arc::clone(&worker), lifecycle.clone(), alive.clone());
+        let (worker, alive) = (Arc::clone(&worker), alive.clone());
         tokio::spawn(async move {
             let _held = (alive, load);
-            connection::serve(stream, peer, place, worker, lifecycle).await;
+            connection::serve(stream, peer, place, worker).await;
         });
     }
     drop(alive);

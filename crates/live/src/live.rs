@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError},
 };
 
-use vsr_config::{Config, Listener, Masks, Problem};
+use vsr_config::{Config, Masks, Problem};
 use vsr_reader::Reader;
 use vsr_router::{ReloadResult, Router, Snapshot, Surroundings};
 use vsr_types::{Clock, Severity};
@@ -20,11 +20,15 @@ use crate::{
 /// Looks up environment variables.
 pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// Prepares what a part of the process takes over from a new configuration, or says why it cannot.
+/// Prepares what a part of the process takes over from a new configuration, or says why it cannot. Nothing has changed
+/// if what it returns is dropped.
 pub type Follower = Box<dyn Fn(&Snapshot) -> Result<Change, String> + Send + Sync>;
 
-/// What happens once the new configuration is in force. Must not block and cannot fail.
-pub type Change = Box<dyn FnOnce() + Send>;
+/// What a part of the process takes over from a new configuration.
+pub struct Change {
+    apply: Box<dyn FnOnce() + Send>,
+    restart_needed: Vec<String>,
+}
 
 /// The most problems that the status keeps.
 const MOST_PROBLEMS: usize = 100;
@@ -56,7 +60,7 @@ pub struct Live {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) versions: Versions,
     pub(crate) masks: Masks,
-    started: (Arc<Config>, Vec<Listener>),
+    started: Arc<Config>,
     followers: RwLock<Vec<Follower>>,
     /// Held while a configuration is read, checked and put in force.
     turn: Mutex<()>,
@@ -110,6 +114,21 @@ pub enum Reload {
     },
 }
 
+// === impl Change
+
+impl Change {
+    /// `apply` runs once the new configuration is in force. It must not block and cannot fail.
+    pub fn new(apply: impl FnOnce() + Send + 'static) -> Self {
+        Self { apply: Box::new(apply), restart_needed: Vec::new() }
+    }
+
+    /// These keys take effect after a restart only.
+    #[must_use]
+    pub fn but_for(self, keys: &[String]) -> Self {
+        Self { restart_needed: keys.to_vec(), ..self }
+    }
+}
+
 // === impl Live
 
 impl Live {
@@ -136,7 +155,7 @@ impl Live {
             clock,
             versions: Versions::new(versions),
             masks: Masks::default(),
-            started: (Arc::clone(snapshot.config()), snapshot.listeners()),
+            started: Arc::clone(snapshot.config()),
             followers: RwLock::default(),
             turn: Mutex::default(),
             state: Mutex::new(State { status, seen: text.hash().to_owned() }),
@@ -217,12 +236,12 @@ impl Live {
             return checked;
         }
         let followers = self.followers.read().unwrap_or_else(PoisonError::into_inner);
-        match followers.iter().map(|follower| follower(&snapshot)).collect() {
+        match followers.iter().map(|follower| follower(&snapshot)).collect::<Result<Vec<_>, _>>() {
             Err(refusal) => checked.refusal = Some(refusal),
             Ok(changes) => {
-                let (config, listeners) = &self.started;
                 checked.restart_needed =
-                    restart::needed((config, listeners), (snapshot.config(), &snapshot.listeners()));
+                    changes.iter().flat_map(|change| change.restart_needed.iter().cloned()).collect();
+                checked.restart_needed.extend(restart::needed(&self.started, snapshot.config()));
                 checked.hash = Some(snapshot.hash().to_string());
                 checked.candidate = Some(Candidate { snapshot, changes });
             }
@@ -243,7 +262,10 @@ impl Live {
             match downloads::fetch(&candidate.snapshot, directory, &*self.variables, progress) {
                 Ok(false) => {}
                 // What has come takes the place of what was compiled without it.
-                Ok(true) => *checked = self.check(text),
+                Ok(true) => {
+                    checked.candidate = None;
+                    *checked = self.check(text);
+                }
                 Err(why) => {
                     checked.refusal = Some(why);
                     checked.candidate = None;
@@ -277,7 +299,7 @@ impl Live {
         };
         let hash = snapshot.hash().to_string();
         for change in changes {
-            change();
+            (change.apply)();
         }
         self.router.replace(snapshot);
         let now = self.clock.now();

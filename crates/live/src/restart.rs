@@ -1,33 +1,11 @@
-//! Keys that a running process cannot take over: what is bound, and the threads that serve it.
+//! Keys that a running process cannot take over: where it is managed, where its state is, and how many threads serve.
 
-use vsr_config::{Config, Listener};
+use vsr_config::Config;
 
-/// The keys of `new` that take effect after a restart of a process that was started with `started`. `listeners` are
-/// those in effect, the default one included.
-pub(crate) fn needed(
-    (started, bound): (&Config, &[Listener]),
-    (new, listeners): (&Config, &[Listener]),
-) -> Vec<String> {
+/// The keys of `new` that take effect after a restart of a process that was started with `started`. Listeners are not
+/// among them: whoever follows with them says which cannot.
+pub(crate) fn needed(started: &Config, new: &Config) -> Vec<String> {
     let mut keys = Vec::new();
-    for (index, listener) in listeners.iter().enumerate() {
-        let same_place = bound.iter().find(|known| place(known) == place(listener));
-        let same_name = || bound.iter().find(|known| !known.name.is_empty() && known.name == listener.name);
-        let part = match (same_place, same_name()) {
-            (Some(_), _) => continue,
-            (None, Some(known)) if known.port != listener.port => ".port",
-            (None, Some(_)) => ".address",
-            (None, None) => "",
-        };
-        keys.push(format!("listeners[{index}]{part}"));
-    }
-    for known in bound {
-        if !listeners.iter().any(|listener| place(listener) == place(known)) {
-            keys.push(format!(
-                "listeners ({}:{} stays open with its old rules)",
-                &*known.address, known.port
-            ));
-        }
-    }
     let (old, new) = (&started.global, &new.global);
     let (old_metrics, metrics) = (&old.services.observability.metrics, &new.services.observability.metrics);
     for (key, differs) in [
@@ -45,8 +23,4 @@ pub(crate) fn needed(
         }
     }
     keys
-}
-
-fn place(listener: &Listener) -> (&str, u16) {
-    (&listener.address, listener.port)
 }

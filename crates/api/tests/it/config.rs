@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use vsr_live::Change;
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 use vsr_testkit::{RawClient, Response};
 
@@ -187,8 +188,8 @@ fn a_configuration_that_cannot_run_changes_nothing_and_every_problem_is_told() {
         (validate(&broken)["valid"].clone(), validate(FILE_POLICY)["valid"].clone()),
         (json!(false), json!(true))
     );
-    let moved = validate(&FILE_POLICY.replace("port: 8899", "port: 8900"));
-    assert_eq!(moved["restart_needed"][0], "listeners[0].port", "{moved}");
+    let moved = validate(&FILE_POLICY.replace("global:\n", "global:\n  router: {worker_threads: 7}\n"));
+    assert_eq!(moved["restart_needed"][0], "global.router.worker_threads", "{moved}");
     assert_eq!(text(&scene), FILE_POLICY);
 }
 
@@ -250,7 +251,7 @@ fn of_two_changes_at_once_one_is_told_to_wait() {
     scene.live.as_ref().unwrap().follow(Box::new(move |_| {
         arrived.send(()).unwrap();
         gate.lock().unwrap().recv().unwrap();
-        Ok(Box::new(|| {}))
+        Ok(Change::new(|| {}))
     }));
     let put = |name: &str| {
         let body = FILE_POLICY.replace("name: coding", &format!("name: {name}"));

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use vsr_api::{Management, StartError};
 use vsr_config::{Config, Document};
 use vsr_gateway::Status;
-use vsr_live::{ConfigText, Live, LiveParts};
+use vsr_live::{Change, ConfigText, Live, LiveParts};
 use vsr_reader::Reader;
 use vsr_router::{Metrics, Router, RouterParts, Snapshot, Surroundings};
 use vsr_store::MemoryStore;
@@ -191,7 +191,7 @@ impl Scene {
                 };
                 let change =
                     token.prepare(snapshot.config(), &variables).map_err(|error| error.to_string())?;
-                Ok(Box::new(change))
+                Ok(Change::new(change))
             }));
             management.configure(Arc::clone(live));
         }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::{TcpListener, TcpStream},
     path::Path,
     sync::{
         Arc,
@@ -143,19 +144,35 @@ fn a_file_that_changes_is_followed_and_one_that_cannot_run_is_told_and_left_alon
         false,
     );
 
-    let moved = version(&text, 2).replace(&format!("port: {port}"), "port: 1");
+    // An address that somebody else has is not taken, and nothing else of the configuration either.
+    let other = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let taken = format!("port: {}", other.local_addr().unwrap().port());
+    replace(router.directory(), &version(&text, 2).replace(&format!("port: {port}"), &taken));
+    router.wait_for_log("the port is in use by another process");
+    assert_eq!(health(api)["hash"], first["hash"]);
+
+    let ask = |port: u16| {
+        let body = r#"{"model":"auto","messages":[{"role":"user","content":"refactor"}]}"#;
+        check(&RawClient::post_json(port, "/v1/chat/completions", body), false);
+    };
+    ask(port);
+    let moved_to = free_port();
+    let moved = version(&text, 2).replace(&format!("port: {port}"), &format!("port: {moved_to}"));
     replace(router.directory(), &moved);
     let moved = wait(&router, api, |health| health["current"] == true);
     assert_ne!(moved["hash"], first["hash"]);
-    assert_eq!(moved["restart_needed"][0], "listeners[0].port", "{moved:#}");
+    assert_eq!(moved["restart_needed"], serde_json::json!([]), "{moved:#}");
+    ask(moved_to);
+    let deadline = std::time::Instant::now() + vsr_testkit::DEADLINE;
+    while TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        assert!(std::time::Instant::now() < deadline, "the old port stays open");
+    }
+
+    let more = version(&text, 3).replace(&format!("port: {port}"), &format!("port: {moved_to}"))
+        + "  router: {worker_threads: 7}\n";
+    replace(router.directory(), &more);
+    let more = wait(&router, api, |health| health["hash"] != moved["hash"]);
+    assert_eq!(more["restart_needed"][0], "global.router.worker_threads", "{more:#}");
     router.wait_for_log("need a restart");
-    check(
-        &RawClient::post_json(
-            port,
-            "/v1/chat/completions",
-            r#"{"model":"auto","messages":[{"role":"user","content":"refactor"}]}"#,
-        ),
-        false,
-    );
     router.terminate();
 }

@@ -18,6 +18,7 @@ mod health_checks;
 mod http2;
 mod http2_rules;
 mod learned;
+mod listeners;
 mod matrix;
 mod panics;
 mod pass_through;

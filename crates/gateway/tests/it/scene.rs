@@ -244,6 +244,11 @@ impl Scene {
         Self { addresses, router, status, clock, listeners, stop: Some(stop), ended, thread: Some(thread) }
     }
 
+    /// Another configuration, compiled.
+    pub(crate) fn snapshot(&self, yaml: &str) -> Arc<Snapshot> {
+        snapshot(yaml, &Reader::without_models())
+    }
+
     /// Puts another configuration in force.
     pub(crate) fn reload(&self, yaml: &str) {
         let mut document = Document::parse("test.yaml", yaml, &|_| None);

@@ -3,9 +3,12 @@
 use std::{
     fs,
     io::{self, Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -98,8 +101,12 @@ impl Files {
     }
 }
 
-pub(crate) fn connect(scene: &Scene, config: &Arc<ClientConfig>) -> io::Result<Secure> {
-    let stream = TcpStream::connect(scene.addresses[0])?;
+fn connect(scene: &Scene, config: &Arc<ClientConfig>) -> io::Result<Secure> {
+    connect_to(scene.addresses[0], config)
+}
+
+fn connect_to(address: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Secure> {
+    let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(vsr_testkit::DEADLINE))?;
     let name = ServerName::try_from("localhost").unwrap();
     let mut client = StreamOwned::new(ClientConnection::new(Arc::clone(config), name).unwrap(), stream);
@@ -215,6 +222,46 @@ fn a_renewed_certificate_is_for_new_connections_and_a_broken_one_for_none() {
 }
 
 #[test]
+fn renewals_under_load_fail_no_request() {
+    let authority = Authority::new();
+    let files = Files::of(&authority.issue("localhost"));
+    let (_backend, scene) = scene(&files);
+    let config = authority.client(None, &[]);
+    let (address, stop) = (scene.addresses[0], AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut answered = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        let answer = ask(&mut connect_to(address, &config).unwrap(), CHAT).unwrap();
+                        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+                        answered += 1;
+                    }
+                    answered
+                })
+            })
+            .collect();
+        let mut last = Vec::new();
+        for _ in 0..20 {
+            let (certificate, key) = authority.issue("localhost");
+            files.write("cert.pem", &certificate);
+            // For a moment one does not belong to the other.
+            scene.listeners.renew_certificates();
+            files.write("key.pem", &key);
+            scene.listeners.renew_certificates();
+            last = der(&certificate);
+            assert_eq!(shown(&scene, &config), last);
+        }
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            assert!(client.join().unwrap() > 0);
+        }
+        assert_eq!(shown(&scene, &config), last);
+    });
+}
+
+#[test]
 fn certificates_are_followed_without_being_told() {
     let authority = Authority::new();
     let files = Files::of(&authority.issue("localhost"));
@@ -242,8 +289,7 @@ fn a_new_configuration_switches_tls_on_and_off() {
     let config = authority.client(None, &[]);
     scene.reload(&Setting::listener(&files.listener()).yaml(backend.port()));
     assert!(ask(&mut connect(&scene, &config).unwrap(), CHAT).unwrap().starts_with("HTTP/1.1 200"));
-    clear.send_request("POST", CHAT_PATH, &[], CHAT.as_bytes());
-    assert_eq!(clear.read_response().status(), 200, "a connection that was open goes on");
+    assert!(clear.read_to_close().is_empty(), "nobody goes on in clear");
     scene.reload(&Setting::default().yaml(backend.port()));
     assert_eq!(scene.chat(CHAT).status(), 200);
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc};
 
-use vsr_live::{Cause, Reload};
+use vsr_live::{Cause, Change, Reload};
 
 use crate::scene::{Scene, policy};
 
@@ -106,7 +106,7 @@ fn a_follower_that_cannot_follow_keeps_all_as_it_was() {
             return Err("`listeners[0]` is not to my liking".to_owned());
         }
         let sender = sender.clone();
-        Ok(Box::new(move || sender.send(name).unwrap()))
+        Ok(Change::new(move || sender.send(name).unwrap()))
     }));
     scene.write(&policy("second"));
     let (message, _) = refusal(scene.live.reload(Cause::File));
@@ -120,13 +120,17 @@ fn a_follower_that_cannot_follow_keeps_all_as_it_was() {
 #[test]
 fn what_is_bound_and_the_threads_need_a_restart_and_are_named_until_it_is_undone() {
     let scene = Scene::new();
+    scene.live.follow(Box::new(|snapshot| {
+        let is_moved = snapshot.listeners()[0].port == 8900;
+        let keys = is_moved.then(|| "listeners[0].address".to_owned());
+        Ok(Change::new(|| {}).but_for(keys.as_slice()))
+    }));
     let moved = policy("second").replace("port: 8899", "port: 8900")
         + "global: {router: {worker_threads: 3, state_dir: elsewhere}, services: {api: {port: 1}}}\n";
     scene.write(&moved);
     let Reload::Applied { restart_needed, .. } = scene.live.reload(Cause::File) else { panic!() };
     let expected = [
-        "listeners[0].port",
-        "listeners (127.0.0.1:8899 stays open with its old rules)",
+        "listeners[0].address",
         "global.router.worker_threads",
         "global.router.state_dir",
         "global.services.api.port",
@@ -134,7 +138,7 @@ fn what_is_bound_and_the_threads_need_a_restart_and_are_named_until_it_is_undone
     assert_eq!(restart_needed, expected);
     assert_eq!(scene.decision(), "second");
     assert_eq!(scene.live.status().restart_needed, expected);
-    assert_eq!(scene.metric("vsr_config_restart_needed"), "5");
+    assert_eq!(scene.metric("vsr_config_restart_needed"), "4");
     scene.write(&policy("third"));
     let Reload::Applied { restart_needed, .. } = scene.live.reload(Cause::File) else { panic!() };
     assert_eq!(restart_needed, Vec::<String>::new());
