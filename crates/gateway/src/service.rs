@@ -213,6 +213,11 @@ fn check_host(version: Version, authority: Option<&Authority>, headers: &HeaderM
     if second.is_some() || (host.is_none() && version == Version::HTTP_11) {
         return Err(Refusal::ambiguous("invalid_host", "the request needs exactly one `host` header"));
     }
+    let written =
+        host.map(HeaderValue::as_bytes).or(authority.map(|authority| authority.as_str().as_bytes()));
+    if !written.unwrap_or_default().iter().all(|byte| is_of_a_host(*byte)) {
+        return Err(Refusal::ambiguous("invalid_host", "the request names no host that could be one"));
+    }
     match (authority, host) {
         (None, None) if version == Version::HTTP_2 => {
             Err(Refusal::ambiguous("invalid_host", "the request needs an `:authority`"))
@@ -224,6 +229,11 @@ fn check_host(version: Version, authority: Option<&Authority>, headers: &HeaderM
         }
         _ => Ok(()),
     }
+}
+
+/// RFC 3986 §3.2: what the name, the address and the port of a host are made of. No user is named beside it.
+fn is_of_a_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
 
 fn wrong_method(call: &Call<'_>, endpoint: Endpoint<'_>) -> Answer {

@@ -145,6 +145,22 @@ async fn streams_in_flight_end_while_the_gateway_drains() {
 }
 
 #[test]
+fn an_idle_connection_is_told_before_it_is_closed() {
+    let backend = Backend::start(Behaviour::default());
+    let scene = Scene::set(&backend, &Setting::listener("limits: {idle_timeout: 150ms}"));
+    let mut client = Frames::connect(scene.port());
+    client.send(HEADERS, END_HEADERS | END_STREAM, 1, &block(&REQUEST));
+    assert_eq!(client.end_of(1).unwrap().kind, DATA);
+    let told = client.drain().into_iter().find(|frame| frame.kind == GOAWAY).unwrap();
+    assert_eq!(told.code(), 0);
+    // One that never asks for anything is closed as well.
+    let mut silent = Scene::set(&backend, &Setting::listener("limits: {header_timeout: 150ms}"));
+    Frames::connect(silent.port()).drain();
+    silent.begin_drain();
+    silent.wait_ended();
+}
+
+#[test]
 fn streams_beyond_the_limit_are_refused_one_by_one() {
     let gate = Gate::new();
     let backend = Backend::start(Fault::HoldFirstByte(gate.clone()));
@@ -275,9 +291,13 @@ fn malformed_requests_are_reset_and_never_reach_a_backend() {
             other => panic!("{headers:?}: {other:?}"),
         }
     }
-    for (hosts, status) in
-        [(with(&[("host", "y")]), "400"), (POST[..3].to_vec(), "400"), (with(&[("host", "x")]), "200")]
-    {
+    for (hosts, status) in [
+        (with(&[("host", "y")]), "400"),
+        (with(&[("host", "x"), ("host", "x")]), "400"),
+        (POST[..3].to_vec(), "400"),
+        ([&POST[..3], &[(":authority", "a@x")]].concat(), "400"),
+        (with(&[("host", "x")]), "200"),
+    ] {
         let before = backend.requests().len();
         let mut client = Frames::connect(scene.port());
         client.send(HEADERS, END_HEADERS, 1, &block(&hosts));

@@ -192,7 +192,15 @@ fn request_lines_that_can_be_read_in_two_ways() {
     ] {
         assert_refused(&scene, &format!("{line}\r\nhost: x\r\n\r\n"));
     }
-    for hosts in ["", "host: a\r\nhost: b\r\n", "host: a\r\nHost: a\r\n"] {
+    for hosts in [
+        "",
+        "host: a\r\nhost: b\r\n",
+        "host: a\r\nHost: a\r\n",
+        "host: a b\r\n",
+        "host: a/b\r\n",
+        "host: a@b\r\n",
+        "host: \u{e4}\r\n",
+    ] {
         assert_refused(&scene, &format!("GET /v1/models HTTP/1.1\r\n{hosts}\r\n"));
     }
 }
