@@ -224,8 +224,7 @@ impl Scene {
 
     fn of_router(router: Arc<Router>, clock: TripwireClock, drain_limit: Duration) -> Self {
         let status = Arc::<Status>::default();
-        let options =
-            GatewayOptions { status: Arc::clone(&status), drain_limit };
+        let options = GatewayOptions { status: Arc::clone(&status), drain_limit };
         let gateway = Gateway::bind(&router, options).unwrap();
         let (addresses, listeners) = (gateway.local_addrs(), gateway.listeners());
         let (stop, stopped) = oneshot::channel();
@@ -246,7 +245,7 @@ impl Scene {
 
     /// Another configuration, compiled.
     pub(crate) fn snapshot(&self, yaml: &str) -> Arc<Snapshot> {
-        snapshot(yaml, &Reader::without_models())
+        snapshot(yaml, &Reader::without_models(), &|_| None)
     }
 
     /// Puts another configuration in force.

@@ -47,7 +47,7 @@ fn what_others_write_while_a_change_is_checked_is_not_overwritten() {
         if snapshot.config().routing.decisions[0].name == "ours" {
             fs::write(&file, policy("theirs")).unwrap();
         }
-        Ok(Box::new(|| {}))
+        Ok(vsr_live::Change::new(|| {}))
     }));
     let changed = scene.live.change(&Edit::Text(policy("ours")), None);
     let Err(ChangeError::Stale { now }) = changed else { panic!("{changed:?}") };

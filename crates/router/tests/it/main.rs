@@ -1,6 +1,5 @@
 //! The pipeline through its public surface.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod backends;
 mod balancing;
