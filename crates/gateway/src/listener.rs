@@ -11,6 +11,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use http::Version;
 use tokio::sync::watch;
 use vsr_config::{Config, RoutingHeaders};
 
@@ -92,9 +93,10 @@ impl Rules {
         })
     }
 
-    /// The most requests in flight, if they are bounded.
-    pub(crate) fn max_requests(&self) -> Option<usize> {
-        self.max_requests
+    /// The most requests in flight, if they are bounded. Those of HTTP/2 always are: many come by one connection, where
+    /// of others there are no more than connections.
+    pub(crate) fn max_requests(&self, version: Version) -> Option<usize> {
+        self.max_requests.or_else(|| (version == Version::HTTP_2).then_some(self.max_connections))
     }
 
     /// Whether anybody may come in unasked.

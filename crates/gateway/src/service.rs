@@ -85,7 +85,7 @@ pub(crate) async fn handle(
     let is_beta = head.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == BETA));
     let call = Call { connection: &connection, rules: &rules, id: &id, received, version, protocol, is_beta };
     let is_probe = Endpoint::of(head.uri.path()).is_open_to_all();
-    let most = rules.max_requests().filter(|_| !is_probe);
+    let most = rules.max_requests(version).filter(|_| !is_probe);
     let seat = most.map(|most| connection.listener.seat(most));
     let answered = match seat {
         Some(None) => Ok(turn_away(&call)),

@@ -48,7 +48,7 @@ impl<'p> Probe<'p> {
         problems.into_iter().find_map(|problem| {
             let problem = problem.diagnostic;
             let holds = place.segments().starts_with(problem.path.segments());
-            (problem.severity == Severity::NotActive && holds).then(|| problem.message.to_string())
+            (problem.severity == Severity::NotActive && holds).then_some(problem.message)
         })
     }
 

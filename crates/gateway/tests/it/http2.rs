@@ -178,6 +178,24 @@ fn streams_beyond_the_limit_are_refused_one_by_one() {
 }
 
 #[test]
+fn all_connections_together_have_no_more_requests_than_there_may_be_connections() {
+    let gate = Gate::new();
+    let backend = Backend::start(Fault::HoldFirstByte(gate.clone()));
+    let scene = Scene::set(&backend, &Setting::listener("limits: {max_connections: 3}"));
+    let mut client = Frames::connect(scene.port());
+    for stream in [1, 3, 5, 7] {
+        assert!(client.send(HEADERS, END_HEADERS, stream, &block(&POST)));
+        assert!(client.send(DATA, END_STREAM, stream, CHAT.as_bytes()));
+        // One after the other, so that it is the last that is too much.
+        gate.wait_arrived(usize::try_from(stream).unwrap().div_ceil(2).min(3));
+    }
+    assert_eq!(client.end_of(7).unwrap().kind, DATA, "it is answered");
+    assert_eq!(backend.requests().len(), 3);
+    gate.open();
+    assert_eq!(client.end_of(5).unwrap().kind, DATA);
+}
+
+#[test]
 fn requests_that_are_taken_back_at_once_end_the_connection() {
     let gate = Gate::new();
     let backend = Backend::start(Fault::HoldFirstByte(gate.clone()));
