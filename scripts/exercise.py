@@ -1,7 +1,8 @@
-"""Gives a router the work that profile-guided builds are made for: `exercise.py ROUTER BACKEND`.
+"""Gives a router the work that profile-guided builds are made for: `exercise.py ROUTER BACKEND PROFILES`.
 
 Requests of all protocols, short and long, streamed and not: first by the benchmark's policy, which has every family of
-signals that needs no model, then by the demonstration's, which has learned ones. Fails if any request fails.
+signals that needs no model, then by the demonstration's, which has learned ones. A router that watches itself writes what
+it saw to `rules-…` and `models-…` in the folder PROFILES. Fails if any request fails.
 """
 
 from __future__ import annotations
@@ -72,9 +73,12 @@ def work(port: int, end: float, model: str, offset: int, failures: list[str]) ->
     connection.close()
 
 
-def serve(router: str, arguments: list[str], port: int, model: str) -> None:
+def serve(router: str, arguments: list[str], port: int, model: str, profile: pathlib.Path) -> None:
     """Starts the router, keeps it busy, and ends it as an operator would, so that it writes what it saw."""
-    process = subprocess.Popen([router, "serve", *arguments, "--log-level", "error"], cwd=tempfile.mkdtemp())
+    process = subprocess.Popen(
+        [router, "serve", *arguments, "--log-level", "error"], cwd=tempfile.mkdtemp(),
+        env={**os.environ, "LLVM_PROFILE_FILE": f"{profile}-%p.profraw"},
+    )
     try:
         wait_until_ready(process, port)
         failures: list[str] = []
@@ -116,6 +120,7 @@ def free_port() -> int:
 
 def main() -> None:
     router, backend = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
+    profiles = pathlib.Path(sys.argv[3]).resolve()
     mock = subprocess.Popen([backend], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         address = re.search(r"[\d.]+:\d+", mock.stdout.readline())[0]
@@ -124,8 +129,8 @@ def main() -> None:
             config = pathlib.Path(folder) / "config.yaml"
             text = (ROOT / "bench" / "config.yaml").read_text()
             config.write_text(text.replace("127.0.0.1:9000", address).replace("port: 8801", f"port: {port}"))
-            serve(router, ["--config", str(config)], port, "auto")
-        serve(router, ["--demo"], 8899, "auto")
+            serve(router, ["--config", str(config)], port, "auto", profiles / "rules")
+        serve(router, ["--demo"], 8899, "auto", profiles / "models")
     finally:
         mock.stdin.close()
         mock.wait(10)
