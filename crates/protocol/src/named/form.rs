@@ -143,7 +143,13 @@ impl<'d> Field<'d> {
             if key.is_empty() || key.contains(['"', ';', ' ', '\t']) {
                 return None;
             }
-            match key.to_ascii_lowercase().as_str() {
+            let key = key.to_ascii_lowercase();
+            // Some readers look for the next parameter without an eye to quotes.
+            let hides_name = key == "name" || value.to_ascii_lowercase().contains("name");
+            if value.contains(';') && hides_name {
+                return None;
+            }
+            match key.as_str() {
                 "name" if field.name.is_some() || value.contains('\\') => return None,
                 "name" => field.name = Some(value),
                 "name*" => return None,

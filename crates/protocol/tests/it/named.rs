@@ -75,6 +75,8 @@ fn forms_that_readers_could_understand_differently_are_refused() {
         "content-disposition: form-data; name=\"model\"; name=\"other\"",
         "content-disposition: form-data; name=\"a\\\"; name=\\\"model\"",
         "content-disposition: form-data; name=\"mo\\del\"",
+        "content-disposition: form-data; name=\"model; x=y\"",
+        "content-disposition: form-data; name=\"file\"; filename=\"a; name=model; b\"",
         "content-disposition: form-data; name*=utf-8''model",
         "content-disposition: form-data; name=\"other",
         "content-disposition: form-data; name = \"model\"",
