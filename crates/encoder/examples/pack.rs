@@ -1,26 +1,35 @@
-//! Packs a checkpoint directory: `pack DIR OUT [--precision P] [--closing P] [--embeddings P]` with `P` one of f32, bf16, int8.
+//! Packs a checkpoint directory: `pack DIR OUT [--precision P] [--closing P] [--embeddings P]` with `P` one of f32, bf16,
+//! int8; or heads alone that were fitted on a packed model: `pack DIR OUT --fitted-on MODEL`.
 #![expect(clippy::print_stdout, reason = "a command line")]
 
 use std::path::Path;
 
 use vsr_encoder::native::Width;
-use vsr_encoder::{Blob, Model, PackOptions, Scratch, pack};
+use vsr_encoder::{Blob, Model, PackOptions, Package, Scratch, pack, pack_heads};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut paths = Vec::new();
-    let (mut precision, mut closing, mut embeddings) = (Width::Int8, None, None);
+    let (mut precision, mut closing, mut embeddings, mut base) = (Width::Int8, None, None, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--precision" => precision = width(arguments.next().as_deref())?,
             "--closing" => closing = Some(width(arguments.next().as_deref())?),
             "--embeddings" => embeddings = Some(width(arguments.next().as_deref())?),
+            "--fitted-on" => base = Some(arguments.next().ok_or("--fitted-on needs a packed model")?),
             _ => paths.push(argument),
         }
     }
     let [directory, out] = paths.as_slice() else {
         return Err("usage: pack DIR OUT [--precision f32|bf16|int8] [--closing …] [--embeddings …]".into());
     };
+    let scratch = &mut Scratch::default();
+    if let Some(base) = base {
+        let package = Package::map(Path::new(&base))?;
+        let packed = pack_heads(Path::new(directory), &package)?;
+        std::fs::write(out, &packed)?;
+        return tell(out, &Model::new(&package.with_heads(&Blob::from(packed))?, None)?, scratch);
+    }
     let options = PackOptions {
         weights: precision,
         closing: closing.unwrap_or(precision),
@@ -28,8 +37,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let packed = pack(Path::new(directory), options)?;
     std::fs::write(out, &packed)?;
-    let model = Model::from_packed(&Blob::from(packed), None)?;
-    let encoded = model.encode("A short text to see that it runs.", &mut Scratch::default())?;
+    tell(out, &Model::from_packed(&Blob::from(packed), None)?, scratch)
+}
+
+fn tell(out: &str, model: &Model, scratch: &mut Scratch) -> Result<(), Box<dyn std::error::Error>> {
+    let encoded = model.encode("A short text to see that it runs.", scratch)?;
     println!(
         "{out}: {} fingerprint {} tokens {}",
         model.engine().name(),

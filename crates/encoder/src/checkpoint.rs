@@ -16,7 +16,7 @@ use crate::blob::Blob;
 use crate::error::Error;
 use crate::head::{HeadLayerSpec, Pooling, SequenceHeadSpec, TokenHeadSpec, head_tensor};
 use crate::native::{Architecture, Family, Width, pack as pack_panels, pack_rows};
-use crate::package::{Description, Writer};
+use crate::package::{Description, Package, Writer};
 
 /// What the file of weights is called, or the file that names several.
 pub(crate) const WEIGHTS: [&str; 2] = ["model.safetensors", "model.safetensors.index.json"];
@@ -118,6 +118,40 @@ pub fn pack(directory: &Path, options: PackOptions) -> Result<Vec<u8>, Error> {
         head_tensors(&mut writer, &tensors, &layers)?;
     }
     writer.finish(description, &tokenizer, fingerprint)
+}
+
+/// Packs heads alone, fitted on `model`: `heads.json` with `heads.safetensors` in `directory`. They are read with
+/// [`Package::with_heads`]; a tensor that the file lacks is the model's own of that name.
+///
+/// # Errors
+/// If a file is missing or malformed.
+pub fn pack_heads(directory: &Path, model: &Package) -> Result<Vec<u8>, Error> {
+    let additions: Additions = serde_json::from_slice(&read(&directory.join("heads.json"))?)
+        .map_err(|e| Error::format("heads.json", e))?;
+    let bytes = Blob::map(&directory.join("heads.safetensors"))?;
+    let tensors = Tensors::plain(std::slice::from_ref(&bytes), "heads.safetensors")?;
+    let mut writer = Writer::default();
+    for layer in additions.sequence.iter().flat_map(|head| &head.layers) {
+        for name in [Some(&layer.weight), layer.bias.as_ref()].into_iter().flatten() {
+            let packed = head_tensor(name);
+            match tensors.exact(name)? {
+                Some((_, values)) => writer.floats(&packed, &values),
+                None if model.floats(&packed)?.is_some() => {}
+                None => return Err(tensors.missing(name)),
+            }
+        }
+    }
+    let description = Description {
+        architecture: model.architecture().clone(),
+        weights: model.weights(),
+        pooling: model.pooling(),
+        max_tokens: model.max_tokens(),
+        prefix: model.prefix().to_owned(),
+        sequence: additions.sequence,
+        token: None,
+        metadata: additions.metadata,
+    };
+    writer.finish(description, &[], model.fingerprint())
 }
 
 fn head_tensors(writer: &mut Writer, tensors: &Tensors<'_>, layers: &[&HeadLayerSpec]) -> Result<(), Error> {

@@ -50,7 +50,7 @@ mod windows;
 
 pub use backend::Backend;
 pub use blob::Blob;
-pub use checkpoint::{PackOptions, pack};
+pub use checkpoint::{PackOptions, pack, pack_heads};
 pub use engine::{Engine, Input, Scratch};
 pub use error::Error;
 pub use fingerprint::Fingerprint;

@@ -219,6 +219,23 @@ impl Model {
         }
     }
 
+    /// What heads on `layers` (counted from 1, ascending) read of a text, for fitting them: the means of the layers' hidden
+    /// states, one behind the other.
+    ///
+    /// # Errors
+    /// As for [`Self::encode`].
+    pub fn layer_means<'s>(
+        &self,
+        text: &str,
+        layers: &[usize],
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [f32], Error> {
+        let tokens = self.tokenizer.encode(text)?;
+        let depth = layers.last().copied().unwrap_or_default();
+        self.engine.run(Input { ids: &tokens.ids, types: &tokens.types, taps: layers, depth }, scratch)?;
+        Ok(&scratch.taps)
+    }
+
     /// One pass over two texts, such as a premise and a hypothesis; token ranges are those of either text.
     ///
     /// # Errors

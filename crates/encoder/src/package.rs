@@ -70,6 +70,8 @@ struct Matrix {
 pub struct Package {
     header: Header,
     body: Blob,
+    /// Where heads are that were fitted on this model later.
+    fitted: Option<Box<Package>>,
 }
 
 impl Package {
@@ -100,13 +102,41 @@ impl Package {
         if body > bytes.len() {
             return Err(wrong("it ends behind its header"));
         }
-        let package = Self { header, body: bytes.slice(body..bytes.len()) };
+        let package = Self { header, body: bytes.slice(body..bytes.len()), fitted: None };
         let sections =
             package.header.floats.values().chain(package.header.matrices.values().map(|m| &m.section));
         for section in sections.chain([&package.header.tokenizer]) {
             package.section(*section)?;
         }
         Ok(package)
+    }
+
+    /// The same model with heads that were fitted on it later, see [`pack_heads`](crate::pack_heads): they stand in for
+    /// those of the same names, and what they say of themselves for what the model says of those.
+    ///
+    /// # Errors
+    /// If they are none, or were fitted on another model.
+    pub fn with_heads(mut self, bytes: &Blob) -> Result<Self, Error> {
+        let fitted = Self::open(bytes)?;
+        if fitted.fingerprint() != self.fingerprint() {
+            let why = format!(
+                "they were fitted on the model {}, and this one is {}; fit them on this one",
+                fitted.fingerprint(),
+                self.fingerprint()
+            );
+            return Err(Error::format("packed heads", why));
+        }
+        let Header { sequence, metadata, identity, .. } = &mut self.header;
+        for head in fitted.sequence_heads() {
+            match sequence.iter_mut().find(|own| own.name == head.name) {
+                Some(own) => *own = head.clone(),
+                None => sequence.push(head.clone()),
+            }
+        }
+        overlay(metadata, fitted.metadata());
+        *identity = Fingerprint::of([&identity.0[..], &fitted.identity().0]);
+        self.fitted = Some(Box::new(fitted));
+        Ok(self)
     }
 
     fn section(&self, section: Section) -> Result<Blob, Error> {
@@ -180,6 +210,11 @@ impl Package {
 
     /// A vector, if there is one of this name.
     pub(crate) fn floats(&self, name: &str) -> Result<Option<Vec<f32>>, Error> {
+        if let Some(fitted) = &self.fitted
+            && let Some(floats) = fitted.floats(name)?
+        {
+            return Ok(Some(floats));
+        }
         let Some(section) = self.header.floats.get(name) else { return Ok(None) };
         let bytes = self.section(*section)?;
         Ok(Some(bytes.as_chunks::<4>().0.iter().map(|w| f32::from_le_bytes(*w)).collect()))
@@ -193,5 +228,18 @@ impl Package {
             return Err(Error::format(name, format!("it has {} values instead of {length}", floats.len())));
         }
         Ok(floats)
+    }
+}
+
+/// Puts the members of the object `over` into that of `under`, those of objects likewise.
+fn overlay(under: &mut serde_json::Value, over: &serde_json::Value) {
+    match (under, over) {
+        (serde_json::Value::Object(under), serde_json::Value::Object(over)) => {
+            for (name, value) in over {
+                overlay(under.entry(name.as_str()).or_insert(serde_json::Value::Null), value);
+            }
+        }
+        (_, serde_json::Value::Null) => {}
+        (under, over) => *under = over.clone(),
     }
 }

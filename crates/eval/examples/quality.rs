@@ -1,4 +1,5 @@
-//! The quality of the embedded models, as the router reads with them: `quality SAMPLES [TRUNK TAGGER]` prints tables.
+//! The quality of the embedded models, as the router reads with them: `quality SAMPLES [MODELS]` prints
+//! tables, of the models of the repository or of a folder laid out as `models/`.
 //!
 //! `SAMPLES` is what `training/signals/samples.py` writes: JSON lines of one of
 //! `{"kind": "class", "head", "text", "label", "source", "language"}`,
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use vsr_encoder::{Blob, PoolOptions};
+use vsr_encoder::PoolOptions;
 use vsr_eval::metrics::{accuracy, auroc, calibration_error, macro_f1, spearman, threshold_at};
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 use vsr_signals::{Cover, Head, ReadingPlan, Wants};
@@ -47,16 +48,15 @@ struct Judged<'s> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    let (samples, trunk, tagger) = match arguments.as_slice() {
-        [samples] => (samples.clone(), models.join("trunk/model.bin"), models.join("pii/model.bin")),
-        [samples, trunk, tagger] => (samples.clone(), trunk.clone(), tagger.clone()),
-        _ => return Err("usage: quality SAMPLES [TRUNK TAGGER]".into()),
+    let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let (samples, models) = match arguments.as_slice() {
+        [samples] => (samples, &embedded),
+        [samples, models] => (samples, models),
+        _ => return Err("usage: quality SAMPLES [MODELS]".into()),
     };
     let pool = PoolOptions { workers: 2, cache_bytes: 16 << 20, ..PoolOptions::default() };
-    let packed = ReaderModels { trunk: Some(Blob::map(&trunk)?), tagger: Some(Blob::map(&tagger)?) };
-    let reader = Reader::open(packed, ReaderOptions { pool })?;
-    let text = std::fs::read_to_string(&samples)?;
+    let reader = Reader::open(ReaderModels::in_folder(models)?, ReaderOptions { pool })?;
+    let text = std::fs::read_to_string(samples)?;
     let samples: Vec<Sample> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let mut pairs: (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
     let mut by_head: BTreeMap<&str, Vec<&ClassSample>> = BTreeMap::new();

@@ -38,6 +38,8 @@ const FIRST_WINDOWS: usize = 4;
 pub struct ReaderModels {
     /// Embeds and classifies.
     pub trunk: Option<Blob>,
+    /// Heads that were fitted on the trunk later, in place of its own of the same names.
+    pub heads: Option<Blob>,
     /// Finds personal data.
     pub tagger: Option<Blob>,
 }
@@ -49,10 +51,11 @@ impl ReaderModels {
     /// If a file cannot be read.
     pub fn in_folder(folder: &Path) -> Result<Self, ReaderError> {
         let map = |name: &str| {
-            let packed = Blob::map(&folder.join(name).join("model.bin"));
+            let packed = Blob::map(&folder.join(name));
             packed.map(Some).map_err(|source| ReaderError::Load { model: name.to_owned(), source })
         };
-        Ok(Self { trunk: map("trunk")?, tagger: map("pii")? })
+        let [trunk, heads, tagger] = ["trunk/model.bin", "trunk/heads.bin", "pii/model.bin"];
+        Ok(Self { trunk: map(trunk)?, heads: map(heads)?, tagger: map(tagger)? })
     }
 }
 
@@ -106,7 +109,11 @@ impl Reader {
             let model = model.to_owned();
             move |source: Error| ReaderError::Load { model, source }
         };
-        let trunk = models.trunk.map(|bytes| Trunk::new(Package::open(&bytes)?).map(Arc::new)).transpose();
+        let open = |bytes: Blob| match &models.heads {
+            Some(heads) => Package::open(&bytes)?.with_heads(heads),
+            None => Package::open(&bytes),
+        };
+        let trunk = models.trunk.map(|bytes| Trunk::new(open(bytes)?).map(Arc::new)).transpose();
         let tagger = models.tagger.map(|bytes| Tagger::new(Package::open(&bytes)?).map(Arc::new)).transpose();
         let (trunk, tagger) = (trunk.map_err(load("trunk"))?, tagger.map_err(load("tagger"))?);
         let models = Models { trunk, tagger, ..Models::default() };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use vsr_config::Document;
-use vsr_encoder::{Blob, Model, PoolOptions, Scratch};
+use vsr_encoder::{Model, PoolOptions, Scratch};
 use vsr_protocol::{ClientRequest, Protocol, RequestLimits, ViewedRequest};
 use vsr_reader::{Reader, ReaderModels, ReaderOptions};
 use vsr_router::{Metrics, RouteInput, Router, RouterParts, Snapshot, Surroundings, compile};
@@ -106,10 +106,10 @@ fn median(mut times: Vec<Duration>) -> f64 {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let workers = std::env::args().nth(1).map_or(Ok(1), |workers| workers.parse())?;
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    let (trunk, tagger) =
-        (Blob::map(&models.join("trunk/model.bin"))?, Blob::map(&models.join("pii/model.bin"))?);
+    let packed = ReaderModels::in_folder(&models)?;
+    let missing = "models/ lacks one";
+    let (trunk, tagger) = (packed.trunk.clone().ok_or(missing)?, packed.tagger.clone().ok_or(missing)?);
     let pool = PoolOptions { workers, ..PoolOptions::default() };
-    let packed = ReaderModels { trunk: Some(trunk.clone()), tagger: Some(tagger.clone()) };
     let started = Instant::now();
     let reader = Reader::open(packed, ReaderOptions { pool })?;
     let mut document = Document::parse("bench", POLICY, &|_| None);

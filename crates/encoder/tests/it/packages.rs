@@ -4,7 +4,9 @@ use std::io::Write;
 
 use proptest::prelude::*;
 use vsr_encoder::native::Width;
-use vsr_encoder::{Blob, Encoded, Fingerprint, Model, PackOptions, Package, Pooling, Scratch, pack};
+use vsr_encoder::{
+    Blob, Encoded, Fingerprint, Model, PackOptions, Package, Pooling, Scratch, pack, pack_heads,
+};
 
 use crate::golden;
 
@@ -209,4 +211,64 @@ proptest! {
         let refused = Model::from_packed(&Blob::from(bytes), None).is_err();
         prop_assert!(refused);
     }
+}
+
+#[test]
+fn heads_fitted_later_stand_in_for_those_of_the_same_names_on_their_own_model_only() {
+    let head = |name: &str, weight: &str| {
+        serde_json::json!({
+            "name": name, "labels": ["yes", "no"], "input": "layers:1", "layers": [{"weight": weight, "bias": "b"}],
+        })
+    };
+    let languages =
+        |name: &str, language: &str| serde_json::json!({ "heads": { name: { "languages": [language] } } });
+    let options = PackOptions::all(Width::Float);
+    let folder = with_heads(&serde_json::json!({
+        "sequence": [head("old", "w"), head("kept", "w")], "metadata": languages("kept", "en"),
+    }));
+    let model = Blob::from(pack(folder.path(), options).unwrap());
+    let open = || Package::open(&model).unwrap();
+    let mut temperate = head("old", "w");
+    temperate["temperature"] = 2.0.into();
+    let later = with_heads(&serde_json::json!({
+        "sequence": [temperate, head("new", "w")], "metadata": languages("old", "de"),
+    }));
+    let heads = Blob::from(pack_heads(later.path(), &open()).unwrap());
+    let both = open().with_heads(&heads).unwrap();
+    let names: Vec<&str> = both.sequence_heads().iter().map(|head| head.name.as_str()).collect();
+    assert_eq!(names, ["old", "kept", "new"]);
+    assert_eq!(both.fingerprint(), open().fingerprint());
+    assert_ne!(both.identity(), open().identity());
+    assert_eq!(
+        both.metadata()["heads"],
+        serde_json::json!({"kept": {"languages": ["en"]}, "old": {"languages": ["de"]}})
+    );
+
+    let mut scratch = Scratch::default();
+    let encoded = Model::new(&both, None).unwrap().encode("the cat is in paris", &mut scratch).unwrap();
+    let log_odds = |name: &str| {
+        let p = encoded.probabilities(name).unwrap();
+        (p[0] / p[1]).ln()
+    };
+    assert!((log_odds("kept") - 2.0 * log_odds("old")).abs() < 1e-4);
+    assert_eq!(encoded.probabilities("kept"), encoded.probabilities("new"));
+    let fitted = Model::new(&both, None).unwrap();
+    let read = fitted.layer_means("the cat is in paris", &[1], &mut scratch).unwrap();
+    assert_eq!(encoded.probabilities("new").unwrap(), fitted.head("new").unwrap().apply(read));
+
+    // A tensor that is not beside the heads is the model's own.
+    std::fs::write(
+        later.path().join("heads.safetensors"),
+        safetensors::serialize::<&str, safetensors::tensor::TensorView<'_>, _>([], None).unwrap(),
+    )
+    .unwrap();
+    let borrowed = Blob::from(pack_heads(later.path(), &open()).unwrap());
+    assert!(borrowed.len() < heads.len());
+    let borrowed = Model::new(&open().with_heads(&borrowed).unwrap(), None).unwrap();
+    assert_eq!(borrowed.encode("the cat is in paris", &mut scratch).unwrap().heads, encoded.heads);
+
+    let other = Package::open(&Blob::from(packed("bert", Width::Int8))).unwrap();
+    let error = other.with_heads(&heads).unwrap_err().to_string();
+    assert!(error.contains("fitted on") && error.contains(&open().fingerprint().to_string()), "{error}");
+    assert!(pack_heads(golden("bert").as_path(), &open()).is_err());
 }
