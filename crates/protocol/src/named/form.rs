@@ -106,6 +106,10 @@ fn is_model(head: &[u8]) -> Result<bool, RequestError> {
     let Some(disposition) = disposition else { return Ok(false) };
     let field = Field::read(disposition).ok_or_else(unclear)?;
     let is_model = field.name == Some("model");
+    // Some readers do not tell it from the name.
+    if !is_model && field.name.is_some_and(|name| name.eq_ignore_ascii_case("model")) {
+        return Err(unclear());
+    }
     if is_model && (field.is_file || is_encoded) {
         return Err(RequestError::unnamed("the field `model` of the form must be plain text"));
     }

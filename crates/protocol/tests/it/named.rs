@@ -77,6 +77,7 @@ fn forms_that_readers_could_understand_differently_are_refused() {
         "content-disposition: form-data; name=\"mo\\del\"",
         "content-disposition: form-data; name=\"model; x=y\"",
         "content-disposition: form-data; name=\"file\"; filename=\"a; name=model; b\"",
+        "content-disposition: form-data; name=\"Model\"",
         "content-disposition: form-data; name*=utf-8''model",
         "content-disposition: form-data; name=\"other",
         "content-disposition: form-data; name = \"model\"",
