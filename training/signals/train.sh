@@ -1,5 +1,6 @@
 #!/bin/sh
-# Reproduces every file of the trunk and the PII tagger from public packages and the data folder: train.sh DATA OUT
+# Trains the trunk and the PII tagger from public packages and the data folder: train.sh DATA OUT. README.md says what of the shipped
+# files that reproduces.
 # DATA holds signals/ and routing/. Needs python3 (3.11) with pip; runs on CPU, about two core-hours.
 set -eu
 data=$1
