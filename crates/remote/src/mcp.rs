@@ -40,7 +40,7 @@ pub(crate) struct McpSettings {
     restart_pause: Duration,
     start_limit: Duration,
     /// What the HTTP client is made with.
-    client: ClientConfig,
+    client: Box<ClientConfig>,
 }
 
 #[derive(Debug, Clone)]
@@ -167,7 +167,7 @@ impl McpSettings {
             timeout: call_limit(module.timeout_seconds.unwrap_or_default()),
             restart_pause: limits.restart_pause,
             start_limit: limits.start_limit,
-            client,
+            client: Box::new(client),
         })
     }
 }
