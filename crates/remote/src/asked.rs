@@ -38,7 +38,6 @@ pub(crate) enum Origin {
 
 /// How a model is asked.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there are a few, made once")]
 pub(crate) enum Kind {
     /// By a chat completion.
     Chat(Server),
