@@ -15,6 +15,8 @@ use crate::loss::{Losses, Reason};
 pub(crate) struct MessagesReader {
     usage: TokenUsage,
     block: Block,
+    /// The number of the open block, or of the last one, as stated.
+    number: Option<u64>,
     /// Calls so far.
     calls: usize,
     has_started: bool,
@@ -103,6 +105,10 @@ impl MessagesReader {
             "error" => {
                 return Err(Broken::Upstream(ApiError::of_event(event)));
             }
+            // Servers that speak other protocols too tell of errors without saying what they tell.
+            "" if event.get("error").is_some_and(|error| !error.is_null()) => {
+                return Err(Broken::Upstream(ApiError::of_event(event)));
+            }
             "" => losses.add_once(Reason::UnknownEvent, "event"),
             other => losses.add_once(Reason::UnknownEvent, other),
         }
@@ -117,6 +123,7 @@ impl MessagesReader {
         sink: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Broken> {
         self.end_block(sink);
+        self.number = event.get("index").and_then(Value::as_u64);
         let Some(block) = event.get("content_block").filter(|block| block.kind() == Kind::Object) else {
             return Err(Broken::Malformed("sent a `content_block_start` without a block"));
         };
@@ -169,6 +176,10 @@ impl MessagesReader {
         let Some(delta) = event.get("delta").filter(|delta| delta.kind() == Kind::Object) else {
             return Err(Broken::Malformed("sent a `content_block_delta` without a delta"));
         };
+        let number = event.get("index").and_then(Value::as_u64);
+        if number.is_some() && self.number.is_some() && number != self.number {
+            return Err(Broken::Malformed("sent parts of several blocks at once"));
+        }
         if matches!(self.block, Block::Ignored) {
             return Ok(());
         }

@@ -302,7 +302,9 @@ impl StreamTranslator {
         let step = self.read(frame, out);
         if let Step::Done = step {
             let end = self.end_of_answer();
-            if end == StreamEnd::Complete && is_verbatim {
+            let closes = self.context.client != Protocol::Messages
+                || frame.event().data.is_some_and(|data| data.trim_ascii() != b"[DONE]");
+            if end == StreamEnd::Complete && is_verbatim && closes {
                 out.push(frame.raw.clone());
             } else if end == StreamEnd::Complete {
                 self.close(out);

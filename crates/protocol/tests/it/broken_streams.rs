@@ -179,3 +179,63 @@ fn a_whole_answer_with_half_a_call_is_none_unless_it_ran_into_its_limit() {
     }
     assert_eq!(answer("{}", "error"), [None, Some(false), Some(false)]);
 }
+
+/// Events of Messages, after a `message_start`.
+fn messages(events: &[serde_json::Value]) -> String {
+    let message =
+        json!({"id": "msg_1", "model": "m", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let start = json!({"type": "message_start", "message": message});
+    [&start].into_iter().chain(events).map(|event| format!("data: {event}\n\n")).collect()
+}
+
+#[test]
+fn an_error_without_a_type_is_the_upstreams_and_shows_no_key() {
+    let error = json!({"error": {"message": "boom sk-abcdefghijklmnopqrstuvwxyz0123456789"}});
+    let stop = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}});
+    let stream = messages(&[error, stop, json!({"type": "message_stop"})]);
+    for client in CLIENTS {
+        let (out, end, _) = translated(&[Bytes::from(stream.clone())], context(client, Protocol::Messages));
+        assert_eq!(end, StreamEnd::UpstreamError, "{client:?}: {out}");
+        assert!(out.contains("boom") && !out.contains("sk-abcdef"), "{client:?}: {out}");
+        assert!(ends_with_error(client, &out) && !looks_finished(client, &out), "{client:?}: {out}");
+    }
+}
+
+#[test]
+fn arguments_of_blocks_that_overlap_reach_no_call_that_they_are_not_for() {
+    let start = |index: u64| {
+        let block = json!({"type": "tool_use", "id": format!("t{index}"), "name": "f", "input": {}});
+        json!({"type": "content_block_start", "index": index, "content_block": block})
+    };
+    let delta = |index: u64, json: &str| {
+        let delta = json!({"type": "input_json_delta", "partial_json": json});
+        json!({"type": "content_block_delta", "index": index, "delta": delta})
+    };
+    let stop = json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}});
+    let stream = messages(&[
+        start(0),
+        start(1),
+        delta(0, r#"{"a":1}"#),
+        delta(1, "{}"),
+        stop,
+        json!({"type": "message_stop"}),
+    ]);
+    for client in [Protocol::Chat, Protocol::Responses] {
+        let (out, end, _) = translated(&[Bytes::from(stream.clone())], context(client, Protocol::Messages));
+        assert_eq!(end, StreamEnd::Malformed, "{client:?}: {out}");
+        assert!(ends_with_error(client, &out) && !out.contains("\\\"a\\\""), "{client:?}: {out}");
+    }
+}
+
+#[test]
+fn a_stream_of_messages_that_is_closed_as_one_of_chat_gets_its_own_closing_event() {
+    let stop = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}});
+    let stream = messages(&[stop]) + "data: [DONE]\n\n";
+    let (out, end, _) = translated(&[Bytes::from(stream)], context(Protocol::Messages, Protocol::Messages));
+    assert_eq!(end, StreamEnd::Complete);
+    assert!(
+        out.ends_with("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
+            && !out.contains("[DONE]"),
+        "{out}"
+    );
+}
