@@ -4,7 +4,7 @@
 //! that repeat in every turn. Upstreams refuse that. Here every call is followed at once by its
 //! result, every result has its call, and whatever had to be changed is a loss.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytestring::ByteString;
 use vsr_types::Role;
@@ -39,6 +39,8 @@ struct Arranger<'l> {
     losses: &'l mut Losses,
     turns: Vec<Turn>,
     used: HashSet<ByteString>,
+    /// For ids that are taken, the number to try next behind them.
+    numbers: HashMap<String, u32>,
     /// Calls of the last assistant turn, and where in `turns` their results go.
     calls: Vec<Call>,
     results_at: usize,
@@ -53,6 +55,7 @@ pub(crate) fn arrange(turns: Vec<Turn>, rules: IdRules, losses: &mut Losses) -> 
         losses,
         turns: Vec::with_capacity(turns.len() + 4),
         used: HashSet::new(),
+        numbers: HashMap::new(),
         calls: Vec::new(),
         results_at: 0,
     };
@@ -168,10 +171,13 @@ impl Arranger<'_> {
             stated.chars().map(|c| if is_plain(c) { c } else { '_' }).collect()
         };
         let mut id = ByteString::from(base.clone());
-        let mut count = 2_u32;
-        while self.used.contains(&id) {
-            id = ByteString::from(format!("{base}_{count}"));
-            count += 1;
+        if self.used.contains(&id) {
+            // An id may come a thousand times: what was tried is not tried again.
+            let number = self.numbers.entry(base.clone()).or_insert(2);
+            while self.used.contains(&id) {
+                id = ByteString::from(format!("{base}_{number}"));
+                *number += 1;
+            }
         }
         self.used.insert(id.clone());
         id
