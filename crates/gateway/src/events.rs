@@ -119,6 +119,11 @@ impl EventStream {
         let Self { relay, pending, .. } = self;
         match guard::contain_step(|| relay.feed(data, pending)) {
             Ok(Ok(())) => {
+                if self.relay.has_failed() {
+                    for piece in &mut self.pending {
+                        *piece = self.backend.conceal(std::mem::take(piece));
+                    }
+                }
                 if let Some(exchange) = self.exchange.as_mut().filter(|_| !self.pending.is_empty()) {
                     exchange.first_byte();
                     self.relay.note_signatures(exchange);

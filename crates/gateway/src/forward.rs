@@ -329,6 +329,7 @@ impl Pending {
                     }
                     headers.remove(header::CONTENT_TYPE);
                     let mut answer = answer::refusal(&error, call.protocol);
+                    conceal(&mut answer, &backend);
                     headers::to_client(headers, &call.listener().headers, answer.headers_mut());
                     add_protocol_headers(&exchange, ResponsePath::Upstream, call, answer.headers_mut());
                     add_warnings(&losses, call, answer.headers_mut());
@@ -400,6 +401,7 @@ impl Pending {
                 answer::refusal(&error, call.protocol)
             }
         };
+        conceal(&mut answer, &backend);
         headers::to_client(headers, &call.listener().headers, answer.headers_mut());
         add_protocol_headers(&exchange, ResponsePath::Upstream, call, answer.headers_mut());
         add_warnings(&losses, call, answer.headers_mut());
@@ -465,6 +467,13 @@ fn read_answer(
     exchange.lost(context, &translated.losses);
     losses.extend(translated.losses);
     Ok(translated.body)
+}
+
+/// Takes the router's key out of an error, should the backend have repeated it.
+fn conceal(answer: &mut Answer, backend: &vsr_router::Backend) {
+    if let Some(body) = answer.body().whole().cloned() {
+        answer.body_mut().replace_whole(backend.conceal(body));
+    }
 }
 
 /// Tells what translation lost.

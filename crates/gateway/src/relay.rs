@@ -116,6 +116,14 @@ impl Relay {
         }
     }
 
+    /// Whether the backend said in its stream that it failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        match self {
+            Self::Watched(observer, _) => observer.error().is_some(),
+            Self::Translated(translator, _) => translator.error().is_some(),
+        }
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         match self {
             Self::Watched(observer, _) => observer.is_done(),

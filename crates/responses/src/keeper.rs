@@ -97,6 +97,8 @@ struct Batch<'k> {
     changes: BTreeMap<String, Option<Vec<u8>>>,
     /// What becomes of the index of named items once all is written.
     named: Vec<(String, Option<Record>)>,
+    /// What is being made of the responses until all is written: they can be read without a pause.
+    made: Vec<Progress>,
 }
 
 // === impl Keeper
@@ -145,7 +147,8 @@ impl Keeper {
     fn work(&mut self, jobs: Vec<Job>) -> Vec<oneshot::Sender<Outcome>> {
         let mut told_to_stop = Vec::new();
         let now = self.clock.now();
-        let mut batch = Batch { keeper: self, now, changes: BTreeMap::new(), named: Vec::new() };
+        let mut batch =
+            Batch { keeper: self, now, changes: BTreeMap::new(), named: Vec::new(), made: Vec::new() };
         batch.expire();
         let mut outcomes = Vec::with_capacity(jobs.len());
         for Job { work, done } in jobs {
@@ -211,7 +214,9 @@ impl Batch<'_> {
 
     fn keep(&mut self, kept: Kept) -> Outcome {
         let Kept { owner, id, mut record, chain, progress } = kept;
-        if progress.is_some_and(|progress| progress.is_deleted()) {
+        let is_deleted = progress.as_ref().is_some_and(Progress::is_deleted);
+        self.made.extend(progress);
+        if is_deleted {
             if record.conversation.is_none() {
                 return Ok(None);
             }
@@ -372,7 +377,7 @@ impl Batch<'_> {
     }
 
     fn write(self) -> Result<(), Error> {
-        let Self { keeper, now, changes, named } = self;
+        let Self { keeper, now, changes, named, made: _until_written } = self;
         if changes.is_empty() {
             return Ok(());
         }

@@ -92,7 +92,14 @@ impl Responses {
         if !crate::is_response_id(id) {
             return Ok(None);
         }
-        Ok(self.stored(owner, id)?.or_else(|| self.in_progress.find(owner, id)))
+        if let Some(record) = self.stored(owner, id)? {
+            return Ok(Some(record));
+        }
+        match self.in_progress.find(owner, id) {
+            Some(begun) => Ok(Some(begun)),
+            // Between the two looks it may have been kept.
+            None => self.stored(owner, id),
+        }
     }
 
     fn stored(&self, owner: &Owner, id: &str) -> Result<Option<Record>, Error> {

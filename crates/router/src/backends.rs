@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header, uri::PathAndQuery};
 use vsr_config::{
     ApiFormat, AuthzService, BackendProtocol, BackendRef, Config, Pricing, ProviderDefaults, ProviderKind,
@@ -72,6 +73,8 @@ pub struct Backend {
     pub signer: Option<Box<AwsSigner>>,
     /// Whether the router has a credential of its own, so that the client's must not be sent.
     pub has_credential: bool,
+    /// The router's own key, to know it where the backend repeats it.
+    key: Option<Secret>,
     /// How users' own keys for it come, if they may have some.
     pub user_key: Option<UserKey>,
     /// Whether requests without a user's key are refused.
@@ -269,6 +272,19 @@ impl Backend {
         }
     }
 
+    /// What the backend says of a failure, without the router's key: some repeat the one that they were sent.
+    pub fn conceal(&self, told: Bytes) -> Bytes {
+        // Shorter ones could be a part of any word.
+        const LEAST_BYTES: usize = 8;
+        let Some(key) = self.key.as_ref().map(Secret::expose).filter(|key| key.len() >= LEAST_BYTES) else {
+            return told;
+        };
+        match std::str::from_utf8(&told) {
+            Ok(text) if text.contains(key) => Bytes::from(text.replace(key, "...")),
+            _ => told,
+        }
+    }
+
     fn serving(&self, model: ModelName) -> Self {
         Self {
             name: Arc::clone(&self.name),
@@ -278,6 +294,7 @@ impl Backend {
             headers: self.headers.clone(),
             signer: self.signer.clone(),
             has_credential: self.has_credential,
+            key: self.key.clone(),
             user_key: self.user_key.clone(),
             demands_user_key: self.demands_user_key,
             withheld: Arc::clone(&self.withheld),
@@ -411,6 +428,7 @@ impl Source<'_> {
             chat_path,
             headers,
             has_credential: credential.is_some() || signer.is_some(),
+            key: credential,
             signer: signer.map(Box::new),
             user_key,
             demands_user_key,

@@ -173,6 +173,22 @@ fn keys_are_masked_in_the_errors_of_a_stream() {
 }
 
 #[test]
+fn the_routers_own_key_is_in_no_error_whatever_it_looks_like() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let setting = || Setting { backend: format!("api_key: {key}"), ..Setting::default() };
+    let body = format!(r#"{{"error": {{"message": "wrong key {key} in use"}}}}"#);
+    let json = ("content-type".to_owned(), "application/json".to_owned());
+    let refusing = Backend::start(Fault::Status { code: 400, headers: vec![json], body: body.clone() });
+    let answering = Backend::start(Behaviour::default().reply(CHAT_PATH, 200, "application/json", &body));
+    let event = format!("data: {body}\n\n");
+    let streaming = Backend::start(Behaviour::default().reply(CHAT_PATH, 200, "text/event-stream", &event));
+    for (backend, asked) in [(refusing, CHAT), (answering, CHAT), (streaming, STREAM)] {
+        let response = Scene::set(&backend, &setting()).chat(asked);
+        assert!(response.text().contains("wrong key ... in use"), "{}", response.text());
+    }
+}
+
+#[test]
 fn an_error_that_clients_cannot_read_is_replaced_and_keeps_its_status() {
     for (code, body) in [(503, "<html>Service Unavailable</html>"), (500, ""), (404, "not found")] {
         let html = ("content-type".to_owned(), "text/html".to_owned());
