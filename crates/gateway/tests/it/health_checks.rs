@@ -91,9 +91,12 @@ fn backends_that_cannot_be_reached_or_do_not_answer_or_answer_nonsense_fail_thei
     });
     let last = Backend::start(Behaviour::default());
     for port in [free_port(), silent.local_addr().unwrap().port(), rude_port] {
-        let settings = OFTEN.replace("timeout: 10s", "timeout: 30ms");
+        let settings = OFTEN.replace("timeout: 10s", "timeout: 100ms");
         let scene = scene(&[port, last.port()], &settings);
-        scene.wait_passing(port, "0");
+        // On a busy machine the other one may be late at first, and left out before it.
+        while !scene.router.unwell_backends().0.iter().any(|name| name.ends_with(&port.to_string())) {
+            std::thread::yield_now();
+        }
         assert_eq!(scene.chat(CHAT).status(), 200);
     }
     assert_eq!(chats(&last), 3);

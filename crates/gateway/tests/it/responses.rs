@@ -66,6 +66,23 @@ fn wait_stored(scene: &Scene, id: &str) -> Value {
 }
 
 #[test]
+fn what_proves_to_a_tools_server_who_calls_is_neither_told_nor_kept() {
+    let (_backend, scene) = scene("Hello.");
+    let tool = json!({
+        "type": "mcp", "server_label": "tickets", "server_url": "https://tickets.example",
+        "headers": {"X-Team": "SECRET-ONE"}, "authorization": "SECRET-TWO",
+    });
+    let answer = ask(&scene, &json!({"input": "hi", "tools": [tool, {"type": "custom", "name": "patch"}]}));
+    let told = json!([
+        {"type": "mcp", "server_label": "tickets", "server_url": "https://tickets.example"},
+        {"type": "custom", "name": "patch"},
+    ]);
+    assert_eq!(answer.json()["tools"], told);
+    let kept = get(&scene, &of(&id_of(&answer)));
+    assert_eq!(kept.json()["tools"], told);
+}
+
+#[test]
 fn a_response_is_read_back_as_its_client_got_it_until_it_is_deleted() {
     let (_backend, scene) = scene("Hello.");
     let answer = ask(&scene, &json!({"input": "hello there", "metadata": {"k": "v"}}));

@@ -53,6 +53,23 @@ const ECHOED: [(&str, &str); 17] = [
     ("user", "null"),
 ];
 
+/// Tools as they were stated, without what proves to their servers who calls: a response is kept and read again.
+fn tell_tools(tools: Value<'_>, out: &mut Writer) {
+    const SECRET: [&str; 2] = ["authorization", "headers"];
+    for tool in tools.items() {
+        let is_secret = |key: &str| SECRET.contains(&key);
+        if !tool.members().any(|member| is_secret(&member.key)) {
+            out.raw(tool.raw());
+            continue;
+        }
+        out.object(|out| {
+            for member in tool.members().filter(|member| !is_secret(&member.key)) {
+                out.raw_field(&member.key, member.value.raw());
+            }
+        });
+    }
+}
+
 // === impl ResponseFrame
 
 impl ResponseFrame {
@@ -62,8 +79,10 @@ impl ResponseFrame {
         let mut echo = Writer::default();
         let root = request.root();
         for (name, default) in ECHOED {
-            let stated = root.get(name).filter(|value| !value.is_null());
-            echo.raw_field(name, stated.map_or(default, Value::raw));
+            match root.get(name).filter(|value| !value.is_null()) {
+                Some(tools) if name == "tools" => echo.array_field(name, |out| tell_tools(tools, out)),
+                stated => echo.raw_field(name, stated.map_or(default, Value::raw)),
+            }
         }
         // Told as it is, not as it was asked: nothing is stored unless a service says that it is.
         echo.bool_field("store", false);
