@@ -124,7 +124,8 @@ impl Router {
             }
             CheckState::Unknown | CheckState::Passing | CheckState::Failing => {}
         }
-        self.metrics().attempts().checked(name, result.is_ok(), state != CheckState::Failing);
+        let is_well = (state != CheckState::Unknown).then_some(state == CheckState::Passing);
+        self.metrics().attempts().checked(name, result.is_ok(), is_well);
     }
 
     /// The backend is asked no more: what was found counts for nothing.

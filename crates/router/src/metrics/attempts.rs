@@ -67,11 +67,13 @@ impl AttemptSeries {
         self.ejections.get_or_create(&ByBackend { backend: backend.into() }).inc();
     }
 
-    /// The backend was checked; checks say now that it is well or, if so many failed in a row, that it is not.
-    pub(crate) fn checked(&self, backend: &str, is_passed: bool, is_well: bool) {
+    /// The backend was checked. Once enough checks say the same, it is told whether it is well.
+    pub(crate) fn checked(&self, backend: &str, is_passed: bool, is_well: Option<bool>) {
         let result = if is_passed { "passed" } else { "failed" };
         self.checks.get_or_create(&ByCheck { backend: backend.into(), result }).inc();
-        self.passing.get_or_create(&ByBackend { backend: backend.into() }).set(i64::from(is_well));
+        if let Some(is_well) = is_well {
+            self.passing.get_or_create(&ByBackend { backend: backend.into() }).set(i64::from(is_well));
+        }
     }
 
     pub(crate) fn checked_no_more(&self, backend: &str) {
